@@ -1,0 +1,708 @@
+//! The doors: how a task gets in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use slotmap::Key as _;
+use tokio::time::Instant;
+
+use crate::budget::AccountId;
+use crate::capability::Labels;
+use crate::clock::Stamp;
+use crate::engine::keys::KeyAnswer;
+use crate::engine::pools::{ClassIx, Demand, Lane};
+use crate::engine::queue::OrderKey;
+use crate::engine::tasks::{Door, Place, TaskEntry};
+use crate::engine::timers::Timer;
+use crate::engine::{AgentKey, Engine, Launch, OBSERVE, Seen, TaskKey, Work};
+use crate::event::Event;
+use crate::plugin::HookPoint;
+use crate::task::{
+    Delegation, FailureKind, Refusal, Task, TaskEvent, TaskFailure, TaskFault, TaskOptions,
+    TaskRecord, TaskState, UnavailableCounts,
+};
+
+static NO_LABELS: Labels = Labels::none();
+
+/// How a task came to a door.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Doorway {
+    pub(crate) door: Door,
+    /// The parent at work, for a child.
+    pub(crate) parent: Option<TaskKey>,
+}
+
+/// How `delegate_task` binds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DelegateOptions {
+    /// Hooks before the delegation run after the reservation.
+    pub(crate) reserve_only: bool,
+}
+
+/// A task that was let in.
+pub(crate) struct Accepted {
+    pub(crate) key: TaskKey,
+    /// An attempt that was bound at once to an in-process agent.
+    pub(crate) launch: Option<Launch>,
+}
+
+pub(crate) fn demand_of(task: &Task) -> Demand<'_> {
+    let options = task.options.as_deref();
+    Demand {
+        required: &task.required,
+        role: options.and_then(|o| o.role),
+        labels: options.map_or(&NO_LABELS, |o| &o.labels),
+    }
+}
+
+impl Engine {
+    /// Counts a refusal and closes the account that was opened for the task.
+    pub(crate) fn was_refused(&mut self, record: &TaskRecord) {
+        self.refused += 1;
+        let has_budget = record
+            .task()
+            .options
+            .as_deref()
+            .is_some_and(|o| o.budget.is_some());
+        if has_budget && self.tasks.key(record.id()).is_none() {
+            self.ledger.close(&AccountId::Task(record.id().clone()));
+        }
+    }
+
+    pub(crate) const fn count_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    /// What every door checks first.
+    fn check_door(&self, record: &TaskRecord) -> Result<(), Refusal> {
+        if self.shutting_down {
+            return Err(Refusal::ShuttingDown);
+        }
+        if self.intake_paused {
+            return Err(Refusal::IntakePaused);
+        }
+        if let Some(key) = self.tasks.key(record.id()) {
+            return Err(Refusal::Duplicate {
+                id: record.id().clone(),
+                state: self.tasks.entries[key].state,
+            });
+        }
+        Ok(())
+    }
+
+    /// Binds a task now or refuses it. With `reserve_only`, the slot and the id are taken and nothing is accepted yet.
+    pub(crate) fn delegate(
+        &mut self,
+        record: &Arc<TaskRecord>,
+        options: DelegateOptions,
+        now: Stamp,
+    ) -> Result<Launch, Refusal> {
+        let result = self.delegate_checked(record, options, now);
+        if result.is_err() {
+            self.was_refused(record);
+        }
+        result
+    }
+
+    fn delegate_checked(
+        &mut self,
+        record: &Arc<TaskRecord>,
+        options: DelegateOptions,
+        now: Stamp,
+    ) -> Result<Launch, Refusal> {
+        self.check_door(record)?;
+        let task = record.task();
+        if let Some(o) = task.options.as_deref() {
+            let later = o.delay.is_some_and(|d| d > Duration::ZERO)
+                || o.not_before.is_some_and(|at| self.epoch.stamp_of(at) > now);
+            if later {
+                return Err(Refusal::NotAtOnce { what: "a delay" });
+            }
+            if !o.after.is_empty() {
+                return Err(Refusal::NotAtOnce { what: "`after`" });
+            }
+        }
+        let deadline = self.deadline_of(task, None, now)?;
+        let class = self.class_for(task);
+        let agent = self.route(class, task, now)?;
+        let accounts = self.accounts_for(record, None)?;
+        let holds_key = self.take_key_at_once(task, now)?;
+        let hold = match self.hold_for(task, accounts.as_ref(), agent) {
+            Ok(hold) => hold,
+            Err(error) => {
+                self.give_key_back(task, holds_key);
+                return Err(error.into());
+            }
+        };
+        let mut entry = Self::new_entry(record, Door::Delegate, class, deadline, now);
+        if accounts.is_some()
+            || holds_key
+            || task.options.as_deref().is_some_and(|o| o.retry.is_some())
+        {
+            let cold = entry.cold_mut();
+            cold.accounts = accounts;
+            cold.holds_key = holds_key;
+            cold.retry = task.options.as_deref().and_then(|o| o.retry);
+        }
+        entry.place = Place::Provisional;
+        let key = self.tasks.insert(entry);
+        let launch = self.take_slot(key, agent, hold, now);
+        if options.reserve_only {
+            return Ok(launch);
+        }
+        Ok(self.commit_delegation(launch, now))
+    }
+
+    /// Accepts a reservation of `delegate_task` whose hooks have allowed it. `Err`: something changed meanwhile and the reservation is gone.
+    pub(crate) fn commit_reservation(
+        &mut self,
+        mut launch: Launch,
+        record: Arc<TaskRecord>,
+        now: Stamp,
+    ) -> Result<Launch, Launch> {
+        let still = !self.shutting_down
+            && self
+                .tasks
+                .entries
+                .get(launch.task)
+                .is_some_and(|e| e.place == Place::Provisional)
+            && self
+                .agents
+                .slots
+                .get(launch.agent)
+                .is_some_and(|a| a.availability(now) == crate::agent::Availability::Available);
+        if !still {
+            self.drop_reservation(launch.task, now);
+            return Err(launch);
+        }
+        if let Some(entry) = self.tasks.entries.get_mut(launch.task) {
+            entry.record = Arc::clone(&record);
+        }
+        launch.record = record;
+        Ok(self.commit_delegation(launch, now))
+    }
+
+    /// Undoes a reservation of `delegate_task`.
+    pub(crate) fn drop_reservation(&mut self, task: TaskKey, now: Stamp) {
+        if self
+            .tasks
+            .entries
+            .get(task)
+            .is_none_or(|e| e.place != Place::Provisional)
+        {
+            return;
+        }
+        self.free_slot(task, false, now);
+        if let Some(entry) = self.tasks.remove(task) {
+            self.discard(entry);
+        }
+    }
+
+    fn commit_delegation(&mut self, mut launch: Launch, now: Stamp) -> Launch {
+        self.accepted += 1;
+        self.by_state[TaskState::Queued as usize] += 1;
+        self.metrics.tasks_accepted.increment(1);
+        self.set_place(launch.task, Place::Reserved);
+        let id = launch.record.id();
+        self.events
+            .emit(|| Event::TaskAccepted { task: id.clone() });
+        if self.plugins.wants(OBSERVE, HookPoint::Submit) {
+            self.effects
+                .seen
+                .push(Seen::Submitted(Arc::clone(&launch.record)));
+        }
+        self.arm_deadline(launch.task);
+        self.commit_assign(&mut launch, now);
+        if launch.runs.is_some() && !self.plugins.decides(HookPoint::Start) {
+            self.commit_start(&mut launch, now);
+        }
+        launch
+    }
+
+    /// Accepts a task into the queue and, if an agent is ready, binds it at once.
+    pub(crate) fn submit(
+        &mut self,
+        record: &Arc<TaskRecord>,
+        way: Doorway,
+        now: Stamp,
+    ) -> Result<Accepted, Refusal> {
+        let result = self.submit_checked(record, way, now);
+        if result.is_err() {
+            self.was_refused(record);
+        }
+        result
+    }
+
+    fn submit_checked(
+        &mut self,
+        record: &Arc<TaskRecord>,
+        way: Doorway,
+        now: Stamp,
+    ) -> Result<Accepted, Refusal> {
+        self.check_door(record)?;
+        let task = record.task();
+        if let Some(parent) = way.parent {
+            self.check_parent(parent, task)?;
+        }
+        if self.by_state[TaskState::Queued as usize] >= self.settings.queue.max_tasks as u64 {
+            return Err(Refusal::QueueFull {
+                max: self.settings.queue.max_tasks,
+            });
+        }
+        let deadline = self.deadline_of(task, way.parent, now)?;
+        let class = self.class_for(task);
+        if !self.settings.queue.queue_unroutable && !self.pools.has_member(class) {
+            return Err(self.no_capable_agent(task));
+        }
+        if let Some(parent) = way.parent {
+            self.check_deadlock(parent, class)?;
+        }
+        let options = task.options.as_deref();
+        let blocked_by = options.map_or(Ok(Vec::new()), |o| self.blocked_by(record, o))?;
+        let accounts = self.accounts_for(record, way.parent)?;
+        if let Some(accounts) = &accounts {
+            self.ledger.check(
+                accounts,
+                &options.and_then(|o| o.estimate).unwrap_or_default(),
+            )?;
+        }
+        let mut entry = Self::new_entry(record, way.door, class, deadline, now);
+        let due = options.map_or(Stamp::default(), |o| self.due_of(o, now));
+        if accounts.is_some()
+            || way.parent.is_some()
+            || options.is_some_and(|o| o.retry.is_some())
+            || due > now
+        {
+            let cold = entry.cold_mut();
+            cold.accounts = accounts;
+            cold.parent = way.parent;
+            cold.retry = options.and_then(|o| o.retry);
+            cold.due = due;
+        }
+        let key = self.tasks.insert(entry);
+        self.accepted += 1;
+        self.by_state[TaskState::Queued as usize] += 1;
+        self.metrics.tasks_accepted.increment(1);
+        self.events.emit(|| Event::TaskAccepted {
+            task: record.id().clone(),
+        });
+        if self.plugins.wants(OBSERVE, HookPoint::Submit) {
+            self.effects.seen.push(Seen::Submitted(Arc::clone(record)));
+        }
+        if let Some(parent) = way.parent.and_then(|p| self.tasks.entries.get_mut(p)) {
+            parent.cold_mut().children.push(key);
+        }
+        self.arm_deadline(key);
+        let launch = if blocked_by.is_empty() {
+            self.make_ready_or_wait(key, now)
+        } else {
+            self.block(key, &blocked_by);
+            None
+        };
+        Ok(Accepted { key, launch })
+    }
+
+    fn new_entry(
+        record: &Arc<TaskRecord>,
+        door: Door,
+        class: ClassIx,
+        deadline: Stamp,
+        now: Stamp,
+    ) -> TaskEntry {
+        TaskEntry {
+            record: Arc::clone(record),
+            state: TaskState::Queued,
+            door,
+            place: Place::Gate,
+            level: record.task().priority as u8,
+            leased: false,
+            attempt: 0,
+            slot: 0,
+            class,
+            order: OrderKey::default(),
+            accepted_at: now,
+            ready_at: now,
+            assigned_at: now,
+            deadline,
+            agent: None,
+            cell: None,
+            outcome: None,
+            cold: None,
+        }
+    }
+
+    fn class_for(&mut self, task: &Task) -> ClassIx {
+        self.tidy_classes();
+        let paused = &self.paused;
+        self.pools.class_of(demand_of(task), |c| paused.contains(c))
+    }
+
+    fn no_capable_agent(&self, task: &Task) -> Refusal {
+        Refusal::NoCapableAgent {
+            required: task.required.clone(),
+            nearest: self.pools.missing(&task.required),
+        }
+    }
+
+    /// The agent for a task that must be bound now, or why there is none.
+    fn route(&mut self, class: ClassIx, task: &Task, now: Stamp) -> Result<AgentKey, Refusal> {
+        if self.pools.class(class).paused > 0
+            && let Some(capability) = task.required.iter().find(|c| self.paused.contains(*c))
+        {
+            return Err(Refusal::CapabilityPaused {
+                capability: capability.clone(),
+            });
+        }
+        if self.in_flight >= self.settings.max_concurrent_tasks {
+            return Err(Refusal::TooManyInFlight {
+                max: self.settings.max_concurrent_tasks,
+            });
+        }
+        let found = match task
+            .options
+            .as_deref()
+            .and_then(|o| o.affinity_key.as_ref())
+        {
+            Some(key) => self.sticky(class, key, &[Lane::Push, Lane::Told]),
+            None => self.pools.best(class, &[Lane::Push, Lane::Told]),
+        };
+        found.ok_or_else(|| self.why_none(class, task, now))
+    }
+
+    fn why_none(&self, class: ClassIx, task: &Task, now: Stamp) -> Refusal {
+        let capable = self.pools.members(class);
+        if capable == 0 {
+            return self.no_capable_agent(task);
+        }
+        let demand = demand_of(task);
+        let mut counts = UnavailableCounts::default();
+        let mut busy = 0u32;
+        for slot in self.agents.slots.values() {
+            let pool = self.pools.pool(slot.pool);
+            if !demand.is_met_by(pool.capabilities(), slot.role, pool.labels()) {
+                continue;
+            }
+            use crate::agent::Availability as A;
+            let count = match slot.availability(now) {
+                A::Available => &mut busy,
+                A::Sleeping => &mut counts.sleeping,
+                A::Draining => &mut counts.draining,
+                A::Quarantined => &mut counts.quarantined,
+                A::Unreachable => &mut counts.unreachable,
+                A::BreakerOpen => &mut counts.breaker_open,
+            };
+            *count += 1;
+        }
+        if busy > 0 {
+            Refusal::AllBusy { capable }
+        } else {
+            Refusal::AllUnavailable { capable, counts }
+        }
+    }
+
+    fn take_key_at_once(&mut self, task: &Task, now: Stamp) -> Result<bool, Refusal> {
+        let Some(key) = task
+            .options
+            .as_deref()
+            .and_then(|o| o.concurrency_key.as_ref())
+        else {
+            return Ok(false);
+        };
+        match self.keys.acquire(&self.settings.keys, key, now) {
+            KeyAnswer::Free => Ok(true),
+            _ => Err(Refusal::KeyLimited { key: key.clone() }),
+        }
+    }
+
+    fn give_key_back(&mut self, task: &Task, held: bool) {
+        if held
+            && let Some(key) = task
+                .options
+                .as_deref()
+                .and_then(|o| o.concurrency_key.as_ref())
+        {
+            self.keys.release(key);
+        }
+    }
+
+    /// The deadline of a task: its own, its parent's and the configured one, whichever comes first.
+    fn deadline_of(
+        &self,
+        task: &Task,
+        parent: Option<TaskKey>,
+        now: Stamp,
+    ) -> Result<Stamp, Refusal> {
+        let mut deadline = match self.settings.tasks.deadline_max_ms {
+            0 => Stamp::NEVER,
+            ms => now.after_ms(ms),
+        };
+        if let Some(parent) = parent.and_then(|p| self.tasks.entries.get(p)) {
+            deadline = deadline.min(parent.deadline);
+        }
+        if let Some(options) = task.options.as_deref() {
+            if let Some(time) = options.deadline_in {
+                deadline = deadline.min(now.after(time));
+            }
+            if let Some(at) = options.deadline {
+                let at_stamp = self.epoch.stamp_of(at);
+                if at_stamp <= now {
+                    let ago = Instant::now().saturating_duration_since(at);
+                    return Err(TaskFault::DeadlinePassed { ago }.into());
+                }
+                deadline = deadline.min(at_stamp);
+            }
+        }
+        Ok(deadline)
+    }
+
+    fn due_of(&self, options: &TaskOptions, now: Stamp) -> Stamp {
+        let mut due = options.delay.map_or(Stamp::default(), |d| now.after(d));
+        if let Some(at) = options.not_before {
+            due = due.max(self.epoch.stamp_of(at));
+        }
+        due
+    }
+
+    pub(crate) fn arm_deadline(&mut self, task: TaskKey) {
+        if let Some(entry) = self.tasks.entries.get(task) {
+            self.timers.set(entry.deadline, Timer::Deadline(task));
+        }
+    }
+
+    fn check_parent(&self, parent: TaskKey, task: &Task) -> Result<(), Refusal> {
+        let depth_max = self.settings.tasks.child_depth_max;
+        if task.depth() > depth_max {
+            return Err(TaskFault::TooDeep {
+                depth: task.depth(),
+                max: depth_max,
+            }
+            .into());
+        }
+        let Some(entry) = self.tasks.entries.get(parent).filter(|e| e.state.is_live()) else {
+            return Err(match task.parent() {
+                Some(parent) => Refusal::ParentOver {
+                    parent: parent.clone(),
+                },
+                None => Refusal::ShuttingDown,
+            });
+        };
+        let max = self.settings.tasks.children_max;
+        if entry.cold.as_ref().is_some_and(|c| c.children.len() >= max) {
+            return Err(TaskFault::TooManyChildren { max }.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a child when its ancestors hold every slot that could run it.
+    fn check_deadlock(&self, parent: TaskKey, class: ClassIx) -> Result<(), Refusal> {
+        let mut held = 0u64;
+        let mut holder = None;
+        let mut at = Some(parent);
+        let pools = &self.pools.class(class).pools;
+        while let Some(entry) = at.and_then(|key| self.tasks.entries.get(key)) {
+            if let Some(slot) = entry
+                .agent
+                .filter(|_| entry.holds_slot())
+                .and_then(|a| self.agents.slots.get(a))
+                && pools.contains(&slot.pool)
+            {
+                held += 1;
+                holder = Some(slot.id.clone());
+            }
+            at = entry.cold.as_ref().and_then(|c| c.parent);
+        }
+        match holder {
+            Some(agent) if self.pools.slots(class) <= held => Err(Refusal::WouldDeadlock { agent }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The unfinished tasks that a task comes after.
+    fn blocked_by(
+        &self,
+        record: &TaskRecord,
+        options: &TaskOptions,
+    ) -> Result<Vec<TaskKey>, Refusal> {
+        let mut keys = Vec::with_capacity(options.after.len());
+        for id in &options.after {
+            if id == record.id() {
+                return Err(TaskFault::SelfDependency { id: id.clone() }.into());
+            }
+            match self.tasks.key(id) {
+                Some(key) if !keys.contains(&key) => keys.push(key),
+                Some(_) => {}
+                None => return Err(TaskFault::UnknownDependency { id: id.clone() }.into()),
+            }
+        }
+        Ok(keys)
+    }
+
+    fn block(&mut self, task: TaskKey, on: &[TaskKey]) {
+        let mut live = 0;
+        for key in on {
+            let Some(entry) = self.tasks.entries.get_mut(*key) else {
+                continue;
+            };
+            if entry.state.is_terminal() {
+                self.work.push_back(Work::Dependent(task, entry.state));
+            } else {
+                entry.cold_mut().dependents.push(task);
+            }
+            live += 1;
+        }
+        self.set_place(task, Place::Blocked(live));
+    }
+
+    /// One task that another comes after is over.
+    pub(crate) fn dependency_over(&mut self, task: TaskKey, state: TaskState, now: Stamp) {
+        let Some(entry) = self.tasks.entries.get(task) else {
+            return;
+        };
+        let Place::Blocked(left) = entry.place else {
+            return;
+        };
+        let policy = entry
+            .record
+            .task()
+            .options
+            .as_deref()
+            .map(|o| o.after_failure)
+            .unwrap_or_default();
+        if state != TaskState::Succeeded {
+            use crate::task::AfterFailure;
+            let failure = TaskFailure::new(
+                FailureKind::DependencyFailed,
+                format!("a task that it comes after ended as {}", state.as_str()),
+            );
+            match policy {
+                AfterFailure::Run => {}
+                AfterFailure::Fail => {
+                    return self.finish(task, TaskEvent::Fail, None, Some(failure), now);
+                }
+                AfterFailure::Cancel => {
+                    return self.finish(task, TaskEvent::Cancel, None, Some(failure), now);
+                }
+            }
+        }
+        if left > 1 {
+            self.set_place(task, Place::Blocked(left - 1));
+        } else if let Some(launch) = self.make_ready_or_wait(task, now) {
+            self.effects.launches.push(launch);
+        }
+    }
+
+    /// The accounts that a task draws on; `None` when nothing limits or counts it.
+    fn accounts_for(
+        &self,
+        record: &TaskRecord,
+        parent: Option<TaskKey>,
+    ) -> Result<Option<Arc<[AccountId]>>, Refusal> {
+        let options = record.task().options.as_deref();
+        let inherited = parent
+            .and_then(|p| self.tasks.entries.get(p))
+            .and_then(|e| e.cold.as_ref())
+            .and_then(|c| c.accounts.clone());
+        let own =
+            options.is_some_and(|o| o.budget.is_some() || o.run.is_some() || o.estimate.is_some());
+        if !own && !self.settings.budgets_limited {
+            return Ok(inherited);
+        }
+        let mut path: Vec<AccountId> = Vec::new();
+        if let Some(limits) = options.and_then(|o| o.budget) {
+            let account = AccountId::Task(record.id().clone());
+            self.ledger.open(account.clone(), limits);
+            path.push(account);
+        }
+        if let Some(inherited) = &inherited {
+            path.extend(inherited.iter().cloned());
+        }
+        if let Some(run) = options.and_then(|o| o.run.clone()) {
+            let account = AccountId::Run(run.clone());
+            if !self.ledger.is_open(&account) {
+                return Err(crate::budget::BudgetError::UnknownRun { run }.into());
+            }
+            if !path.contains(&account) {
+                path.push(account);
+            }
+        }
+        if let Some(tenant) = options.and_then(|o| o.tenant.clone()) {
+            let limits = self
+                .settings
+                .tenants
+                .get(tenant.as_str())
+                .copied()
+                .unwrap_or(self.settings.tenant_per_day);
+            let account = AccountId::TenantDay(tenant, self.wall.utc_day());
+            if !path.contains(&account) {
+                if !limits.is_unlimited() && !self.ledger.is_open(&account) {
+                    self.ledger
+                        .close_days_before(self.wall.utc_day().saturating_sub(1));
+                    self.ledger.open(account.clone(), limits);
+                }
+                path.push(account);
+            }
+        }
+        if !path.contains(&AccountId::Global) {
+            path.push(AccountId::Global);
+        }
+        Ok(Some(path.into()))
+    }
+
+    /// Reserves for one attempt: one call, and the estimate.
+    pub(crate) fn hold_for(
+        &self,
+        task: &Task,
+        accounts: Option<&Arc<[AccountId]>>,
+        agent: AgentKey,
+    ) -> Result<Option<crate::budget::Hold>, crate::budget::BudgetError> {
+        let capped = self
+            .agents
+            .slots
+            .get(agent)
+            .filter(|a| a.rare.as_ref().is_some_and(|r| r.capped))
+            .map(|a| AccountId::Agent(a.id.clone()));
+        let path = match (accounts, capped) {
+            (None, None) => return Ok(None),
+            (Some(accounts), None) => Arc::clone(accounts),
+            (accounts, Some(cap)) => accounts
+                .map_or(&[][..], |a| &a[..])
+                .iter()
+                .cloned()
+                .chain([cap])
+                .collect(),
+        };
+        let mut amount = task
+            .options
+            .as_deref()
+            .and_then(|o| o.estimate)
+            .unwrap_or_default();
+        amount.calls = amount.calls.max(1);
+        self.ledger.hold(path, amount).map(Some)
+    }
+
+    /// Takes the limits of a run or task out of the ledger when they are over.
+    pub(crate) fn close_task_account(&self, entry: &TaskEntry) {
+        let has_budget = entry
+            .record
+            .task()
+            .options
+            .as_deref()
+            .is_some_and(|o| o.budget.is_some());
+        if has_budget {
+            self.ledger.close(&AccountId::Task(entry.id().clone()));
+        }
+    }
+
+    pub(crate) fn hint_of(key: TaskKey) -> u64 {
+        key.data().as_ffi()
+    }
+
+    pub(crate) fn delegation_of(&self, task: TaskKey) -> Option<Delegation> {
+        let entry = self.tasks.entries.get(task)?;
+        let agent = self.agents.slots.get(entry.agent?)?;
+        Some(
+            Delegation::new(entry.id().clone(), agent.id.clone(), entry.attempt)
+                .with_hint(Self::hint_of(task)),
+        )
+    }
+}

@@ -1,0 +1,153 @@
+//! What a decision makes happen outside of the lock.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use smallvec::SmallVec;
+use tokio::sync::{Notify, broadcast, oneshot};
+
+use crate::agent::{Agent, AttemptCell};
+use crate::engine::{AgentKey, TaskKey};
+use crate::id::AgentId;
+use crate::plugin::Stage;
+use crate::task::{Delegation, TaskFailure, TaskOutcome, TaskRecord};
+
+/// How far a bound attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Hooks before the delegation have to run.
+    Reserved,
+    /// Hooks before the start have to run.
+    Assigned,
+    /// Everything is committed.
+    Running,
+}
+
+/// An attempt to be run or handed to an agent that waits.
+pub(crate) struct Launch {
+    pub(crate) task: TaskKey,
+    pub(crate) agent: AgentKey,
+    pub(crate) record: Arc<TaskRecord>,
+    pub(crate) delegation: Delegation,
+    pub(crate) phase: Phase,
+    /// For an in-process agent.
+    pub(crate) runs: Option<Arc<dyn Agent>>,
+    /// The attempt of an in-process agent, from its start on.
+    pub(crate) cell: Option<Arc<AttemptCell>>,
+}
+
+/// Wakes whoever waits for a task.
+#[derive(Default)]
+pub(crate) struct Signal {
+    outcome: OnceLock<TaskOutcome>,
+    notify: Notify,
+    progress: OnceLock<broadcast::Sender<Arc<Value>>>,
+}
+
+impl Signal {
+    pub(crate) fn finish(&self, outcome: TaskOutcome) {
+        // A task ends once, so the cell is empty here.
+        let _ = self.outcome.set(outcome);
+        self.notify.notify_waiters();
+    }
+
+    pub(crate) async fn wait(&self) -> TaskOutcome {
+        loop {
+            let notified = self.notify.notified();
+            if let Some(outcome) = self.outcome.get() {
+                return outcome.clone();
+            }
+            notified.await;
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Option<&TaskOutcome> {
+        self.outcome.get()
+    }
+
+    pub(crate) fn subscribe(&self, buffer: usize) -> broadcast::Receiver<Arc<Value>> {
+        self.progress
+            .get_or_init(|| broadcast::Sender::new(buffer.max(1)))
+            .subscribe()
+    }
+
+    pub(crate) fn progress(&self, value: &Arc<Value>) {
+        if let Some(sender) = self.progress.get() {
+            // Nobody listens any more: nothing is lost.
+            let _ = sender.send(Arc::clone(value));
+        }
+    }
+
+    pub(crate) async fn ended(&self) {
+        let _ = self.wait().await;
+    }
+}
+
+/// A decision that observers see.
+pub(crate) enum Seen {
+    Deregistered(AgentId),
+    Submitted(Arc<TaskRecord>),
+    Delegated(Arc<TaskRecord>, Delegation),
+    Started(Arc<TaskRecord>, Delegation),
+    Retrying(Arc<TaskRecord>, Delegation, TaskFailure, Duration),
+}
+
+/// A task that ended.
+pub(crate) struct Finished {
+    pub(crate) record: Arc<TaskRecord>,
+    pub(crate) outcome: TaskOutcome,
+    pub(crate) was_assigned: bool,
+}
+
+/// A retry that waits for its guard.
+pub(crate) struct Gate {
+    pub(crate) task: TaskKey,
+    pub(crate) record: Arc<TaskRecord>,
+    pub(crate) delegation: Delegation,
+    pub(crate) failure: TaskFailure,
+    pub(crate) delay: Duration,
+}
+
+/// Things whose drop may run code of users, dropped outside of the lock.
+#[expect(dead_code, reason = "held to be dropped later")]
+pub(crate) enum Garbage {
+    Record(Arc<TaskRecord>, Option<TaskOutcome>),
+    Cell(Arc<AttemptCell>),
+    Agent(Arc<dyn Agent>),
+    Waiter(oneshot::Sender<Launch>),
+}
+
+/// What a decision makes happen outside of the lock.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) delivers: Vec<(oneshot::Sender<Launch>, Launch)>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) finished: SmallVec<[Finished; 1]>,
+    pub(crate) signals: SmallVec<[(Arc<Signal>, TaskOutcome); 1]>,
+    pub(crate) cancels: Vec<Arc<AttemptCell>>,
+    pub(crate) aborts: Vec<Arc<AttemptCell>>,
+    pub(crate) gates: Vec<Gate>,
+    pub(crate) garbage: SmallVec<[Garbage; 1]>,
+    /// The background task has to look at its timers again.
+    pub(crate) rearm: bool,
+}
+
+impl Effects {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.launches.is_empty()
+            && self.delivers.is_empty()
+            && self.seen.is_empty()
+            && self.finished.is_empty()
+            && self.signals.is_empty()
+            && self.cancels.is_empty()
+            && self.aborts.is_empty()
+            && self.gates.is_empty()
+            && self.garbage.is_empty()
+            && !self.rearm
+    }
+}
+
+/// Observe hooks of a point are wanted: shorthand for the engine.
+pub(crate) const OBSERVE: Stage = Stage::Observe;

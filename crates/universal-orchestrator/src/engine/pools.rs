@@ -1,0 +1,496 @@
+//! Agents of one capability set, role and labels form a pool; a required set is a class that maps to the pools that satisfy it.
+//!
+//! Known elsewhere as auto-clustering (HTCondor). Cost of a decision grows with the number of pools of a class, never with the number of agents.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+use hashbrown::{Equivalent, HashMap};
+
+use crate::agent::AgentRole;
+use crate::capability::{CapabilitySet, Labels};
+use crate::engine::AgentKey;
+use crate::id::Capability;
+
+/// The order in which a policy takes agents: rank first, then the least recently assigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RankKey {
+    pub(crate) rank: u64,
+    pub(crate) order: u64,
+}
+
+impl RankKey {
+    pub(crate) const NONE: Self = Self {
+        rank: u64::MAX,
+        order: u64::MAX,
+    };
+}
+
+pub(crate) type PoolIx = u32;
+pub(crate) type ClassIx = u32;
+
+/// Which ready agents a decision may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// In-process agents, and external ones that wait in `next_task`: the queue may push to them.
+    Push,
+    /// External agents that wait nowhere: only `delegate_task` binds them.
+    Told,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash, Clone)]
+struct Signature {
+    capabilities: CapabilitySet,
+    role: AgentRole,
+    labels: Labels,
+}
+
+/// Agents that routing cannot tell apart.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    signature: Signature,
+    pub(crate) members: u32,
+    pub(crate) slots: u64,
+    push: BTreeMap<RankKey, AgentKey>,
+    told: BTreeMap<RankKey, AgentKey>,
+    pub(crate) classes: Vec<ClassIx>,
+}
+
+impl Pool {
+    pub(crate) const fn capabilities(&self) -> &CapabilitySet {
+        &self.signature.capabilities
+    }
+
+    pub(crate) const fn labels(&self) -> &Labels {
+        &self.signature.labels
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut BTreeMap<RankKey, AgentKey> {
+        match lane {
+            Lane::Push => &mut self.push,
+            Lane::Told => &mut self.told,
+        }
+    }
+
+    pub(crate) fn ready_in(&self, lane: Lane) -> impl Iterator<Item = (RankKey, AgentKey)> + '_ {
+        let map = match lane {
+            Lane::Push => &self.push,
+            Lane::Told => &self.told,
+        };
+        map.iter().map(|(rank, key)| (*rank, *key))
+    }
+}
+
+/// What a task asks of an agent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand<'a> {
+    pub(crate) required: &'a CapabilitySet,
+    pub(crate) role: Option<AgentRole>,
+    pub(crate) labels: &'a Labels,
+}
+
+impl Demand<'_> {
+    pub(crate) fn is_met_by(
+        &self,
+        capabilities: &CapabilitySet,
+        role: AgentRole,
+        labels: &Labels,
+    ) -> bool {
+        self.role.is_none_or(|r| r == role)
+            && capabilities.contains_all(self.required)
+            && (self.labels.is_empty() || labels.contains_all(self.labels))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OwnedDemand {
+    pub(crate) required: CapabilitySet,
+    pub(crate) role: Option<AgentRole>,
+    pub(crate) labels: Labels,
+}
+
+impl OwnedDemand {
+    pub(crate) const fn as_demand(&self) -> Demand<'_> {
+        Demand {
+            required: &self.required,
+            role: self.role,
+            labels: &self.labels,
+        }
+    }
+}
+
+impl Hash for Demand<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.required.hash(state);
+        state.write_u8(self.role.map_or(u8::MAX, |r| r as u8));
+    }
+}
+
+impl Hash for OwnedDemand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_demand().hash(state);
+    }
+}
+
+impl Equivalent<OwnedDemand> for Demand<'_> {
+    fn equivalent(&self, key: &OwnedDemand) -> bool {
+        self.role == key.role && *self.required == key.required && *self.labels == key.labels
+    }
+}
+
+/// A required set with the pools that satisfy it.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub(crate) pools: Vec<PoolIx>,
+    /// How many of its required capabilities are paused.
+    pub(crate) paused: u32,
+}
+
+/// Pools, classes and the heads of the pools' ready orders.
+#[derive(Debug, Default)]
+pub(crate) struct Pools {
+    pools: Vec<Pool>,
+    free_pools: Vec<PoolIx>,
+    by_signature: HashMap<Signature, PoolIx>,
+    push_heads: Vec<RankKey>,
+    told_heads: Vec<RankKey>,
+    classes: Vec<Class>,
+    by_demand: HashMap<OwnedDemand, ClassIx>,
+    pools_with: HashMap<Capability, Vec<PoolIx>>,
+    agents_with: BTreeMap<Capability, usize>,
+    empty: usize,
+}
+
+impl Pools {
+    pub(crate) fn pool(&self, ix: PoolIx) -> &Pool {
+        &self.pools[ix as usize]
+    }
+
+    pub(crate) fn class(&self, ix: ClassIx) -> &Class {
+        &self.classes[ix as usize]
+    }
+
+    pub(crate) fn class_count(&self) -> usize {
+        self.classes.len()
+    }
+
+    pub(crate) fn agents_with(&self) -> &BTreeMap<Capability, usize> {
+        &self.agents_with
+    }
+
+    /// The first required capability that no agent has.
+    pub(crate) fn missing(&self, required: &CapabilitySet) -> Option<Capability> {
+        required
+            .iter()
+            .find(|c| !self.agents_with.contains_key(*c))
+            .cloned()
+    }
+
+    /// Counts an agent into the pool of its signature.
+    pub(crate) fn join(
+        &mut self,
+        capabilities: &CapabilitySet,
+        role: AgentRole,
+        labels: &Labels,
+        slots: u32,
+    ) -> PoolIx {
+        let signature = Signature {
+            capabilities: capabilities.clone(),
+            role,
+            labels: labels.clone(),
+        };
+        for capability in capabilities.iter() {
+            match self.agents_with.get_mut(capability) {
+                Some(count) => *count += 1,
+                None => {
+                    self.agents_with.insert(capability.clone(), 1);
+                }
+            }
+        }
+        let ix = match self.by_signature.get(&signature) {
+            Some(ix) => {
+                if self.pools[*ix as usize].members == 0 {
+                    self.empty -= 1;
+                }
+                *ix
+            }
+            None => self.new_pool(signature),
+        };
+        let pool = &mut self.pools[ix as usize];
+        pool.members += 1;
+        pool.slots += u64::from(slots);
+        ix
+    }
+
+    fn new_pool(&mut self, signature: Signature) -> PoolIx {
+        self.sweep();
+        let ix = self.free_pools.pop().unwrap_or(self.pools.len() as PoolIx);
+        for capability in signature.capabilities.iter() {
+            self.pools_with.entry_ref(capability).or_default().push(ix);
+        }
+        let mut classes = Vec::new();
+        for (demand, class) in &self.by_demand {
+            if demand.as_demand().is_met_by(
+                &signature.capabilities,
+                signature.role,
+                &signature.labels,
+            ) {
+                classes.push(*class);
+            }
+        }
+        classes.sort_unstable();
+        for class in &classes {
+            self.classes[*class as usize].pools.push(ix);
+        }
+        self.by_signature.insert(signature.clone(), ix);
+        let pool = Pool {
+            signature,
+            members: 0,
+            slots: 0,
+            push: BTreeMap::new(),
+            told: BTreeMap::new(),
+            classes,
+        };
+        if ix as usize == self.pools.len() {
+            self.pools.push(pool);
+            self.push_heads.push(RankKey::NONE);
+            self.told_heads.push(RankKey::NONE);
+        } else {
+            self.pools[ix as usize] = pool;
+        }
+        ix
+    }
+
+    /// Forgets empty pools when there are many, so that signatures that come and go do not pile up.
+    fn sweep(&mut self) {
+        const EMPTY_KEPT: usize = 256;
+        if self.empty <= EMPTY_KEPT || self.empty * 2 < self.by_signature.len() {
+            return;
+        }
+        let pools = &self.pools;
+        let mut gone: Vec<PoolIx> = Vec::new();
+        self.by_signature.retain(|_, ix| {
+            let keep = pools[*ix as usize].members > 0;
+            if !keep {
+                gone.push(*ix);
+            }
+            keep
+        });
+        gone.sort_unstable();
+        let is_gone = |ix: &PoolIx| gone.binary_search(ix).is_ok();
+        for class in &mut self.classes {
+            class.pools.retain(|ix| !is_gone(ix));
+        }
+        self.pools_with.retain(|_, pools| {
+            pools.retain(|ix| !is_gone(ix));
+            !pools.is_empty()
+        });
+        for ix in &gone {
+            self.pools[*ix as usize].classes.clear();
+        }
+        self.free_pools.extend(gone);
+        self.empty = 0;
+    }
+
+    /// Counts an agent out of its pool.
+    pub(crate) fn leave(&mut self, ix: PoolIx, slots: u32) {
+        let pool = &mut self.pools[ix as usize];
+        pool.members -= 1;
+        pool.slots -= u64::from(slots);
+        if pool.members == 0 {
+            self.empty += 1;
+        }
+        for capability in pool.signature.capabilities.iter() {
+            if let Some(count) = self.agents_with.get_mut(capability) {
+                *count -= 1;
+                if *count == 0 {
+                    self.agents_with.remove(capability);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn change_slots(&mut self, ix: PoolIx, before: u32, after: u32) {
+        let pool = &mut self.pools[ix as usize];
+        pool.slots = pool.slots - u64::from(before) + u64::from(after);
+    }
+
+    fn heads(&mut self, lane: Lane) -> &mut Vec<RankKey> {
+        match lane {
+            Lane::Push => &mut self.push_heads,
+            Lane::Told => &mut self.told_heads,
+        }
+    }
+
+    /// Puts an agent into its pool's ready order.
+    pub(crate) fn insert(&mut self, ix: PoolIx, lane: Lane, rank: RankKey, agent: AgentKey) {
+        self.pools[ix as usize].lane(lane).insert(rank, agent);
+        let head = &mut self.heads(lane)[ix as usize];
+        *head = (*head).min(rank);
+    }
+
+    /// Takes an agent out of its pool's ready order.
+    pub(crate) fn remove(&mut self, ix: PoolIx, lane: Lane, rank: RankKey) {
+        let map = self.pools[ix as usize].lane(lane);
+        map.remove(&rank);
+        let first = map
+            .first_key_value()
+            .map_or(RankKey::NONE, |(rank, _)| *rank);
+        self.heads(lane)[ix as usize] = first;
+    }
+
+    /// The class of a demand, made on first use.
+    pub(crate) fn class_of(
+        &mut self,
+        demand: Demand<'_>,
+        paused: impl Fn(&Capability) -> bool,
+    ) -> ClassIx {
+        if let Some(ix) = self.by_demand.get(&demand) {
+            return *ix;
+        }
+        let ix = self.classes.len() as ClassIx;
+        let pools = self.pools_of(&demand);
+        for pool in &pools {
+            self.pools[*pool as usize].classes.push(ix);
+        }
+        self.classes.push(Class {
+            pools,
+            paused: demand.required.iter().filter(|c| paused(c)).count() as u32,
+        });
+        self.by_demand.insert(
+            OwnedDemand {
+                required: demand.required.clone(),
+                role: demand.role,
+                labels: demand.labels.clone(),
+            },
+            ix,
+        );
+        ix
+    }
+
+    /// The class of a demand if it was used before.
+    pub(crate) fn known_class(&self, demand: &Demand<'_>) -> Option<ClassIx> {
+        self.by_demand.get(demand).copied()
+    }
+
+    /// Pools that satisfy a demand, found through its rarest capability.
+    fn pools_of(&self, demand: &Demand<'_>) -> Vec<PoolIx> {
+        let rarest = demand
+            .required
+            .iter()
+            .map(|c| self.pools_with.get(c).map_or(&[][..], Vec::as_slice))
+            .min_by_key(|pools| pools.len());
+        let meets = |ix: &PoolIx| {
+            let s = &self.pools[*ix as usize].signature;
+            demand.is_met_by(&s.capabilities, s.role, &s.labels)
+        };
+        let mut pools: Vec<PoolIx> = match rarest {
+            Some(pools) => pools.iter().copied().filter(meets).collect(),
+            None => self.by_signature.values().copied().filter(meets).collect(),
+        };
+        pools.sort_unstable();
+        pools
+    }
+
+    /// The best ready agent of a class.
+    pub(crate) fn best(&self, class: ClassIx, lanes: &[Lane]) -> Option<AgentKey> {
+        let mut best = (RankKey::NONE, 0, Lane::Push);
+        let pools = &self.classes[class as usize].pools;
+        for lane in lanes {
+            let heads = match lane {
+                Lane::Push => &self.push_heads,
+                Lane::Told => &self.told_heads,
+            };
+            for ix in pools {
+                let head = heads[*ix as usize];
+                if head < best.0 {
+                    best = (head, *ix, *lane);
+                }
+            }
+        }
+        if best.0 == RankKey::NONE {
+            return None;
+        }
+        let pool = &self.pools[best.1 as usize];
+        let map = match best.2 {
+            Lane::Push => &pool.push,
+            Lane::Told => &pool.told,
+        };
+        map.first_key_value().map(|(_, agent)| *agent)
+    }
+
+    /// How many agents of a class are registered, whatever they do.
+    pub(crate) fn members(&self, class: ClassIx) -> u32 {
+        let pools = &self.classes[class as usize].pools;
+        pools
+            .iter()
+            .map(|ix| self.pools[*ix as usize].members)
+            .sum()
+    }
+
+    pub(crate) fn has_member(&self, class: ClassIx) -> bool {
+        let pools = &self.classes[class as usize].pools;
+        pools.iter().any(|ix| self.pools[*ix as usize].members > 0)
+    }
+
+    /// Slots of all agents of a class.
+    pub(crate) fn slots(&self, class: ClassIx) -> u64 {
+        let pools = &self.classes[class as usize].pools;
+        pools.iter().map(|ix| self.pools[*ix as usize].slots).sum()
+    }
+
+    /// Counts a paused capability into, or out of, the classes that require it; returns those classes.
+    pub(crate) fn pause(&mut self, capability: &Capability, pause: bool) -> Vec<ClassIx> {
+        let mut touched: Vec<ClassIx> = self
+            .by_demand
+            .iter()
+            .filter(|(demand, _)| demand.required.contains(capability.as_str()))
+            .map(|(_, ix)| *ix)
+            .collect();
+        touched.sort_unstable();
+        for ix in &touched {
+            let class = &mut self.classes[*ix as usize];
+            class.paused = if pause {
+                class.paused + 1
+            } else {
+                class.paused.saturating_sub(1)
+            };
+        }
+        touched
+    }
+
+    /// Forgets classes that nobody uses, when there are many; `in_use` says which must stay.
+    pub(crate) fn forget_classes(
+        &mut self,
+        in_use: impl Fn(ClassIx) -> bool,
+    ) -> Option<Vec<Option<ClassIx>>> {
+        const CLASSES_KEPT: usize = 4096;
+        if self.classes.len() <= CLASSES_KEPT {
+            return None;
+        }
+        let mut moved: Vec<Option<ClassIx>> = vec![None; self.classes.len()];
+        let mut kept: Vec<Class> = Vec::new();
+        for (ix, class) in std::mem::take(&mut self.classes).into_iter().enumerate() {
+            if in_use(ix as ClassIx) {
+                moved[ix] = Some(kept.len() as ClassIx);
+                kept.push(class);
+            }
+        }
+        self.classes = kept;
+        self.by_demand.retain(|_, ix| match moved[*ix as usize] {
+            Some(new) => {
+                *ix = new;
+                true
+            }
+            None => false,
+        });
+        for pool in &mut self.pools {
+            pool.classes = pool
+                .classes
+                .iter()
+                .filter_map(|ix| moved[*ix as usize])
+                .collect();
+        }
+        Some(moved)
+    }
+}

@@ -1,0 +1,344 @@
+//! Ready tasks in the order in which they get agents.
+//!
+//! Within a class and priority: start-time fair queueing among tenants (Goyal, Vin, Cheng, SIGCOMM 1996), so FIFO for one tenant; or earliest deadline first.
+//! Among priorities: a task that has waited `queue.ageing_ms` counts one level higher, which makes the order of two waiting tasks constant in time.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use crate::clock::Stamp;
+use crate::config::QueueOrder;
+use crate::engine::TaskKey;
+use crate::engine::pools::ClassIx;
+use crate::id::Tenant;
+use crate::task::Priority;
+
+/// Order within a class and level: fair-queueing tag or deadline, then acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct OrderKey {
+    pub(crate) tag: u64,
+    pub(crate) sequence: u64,
+}
+
+/// Where a ready task waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) class: ClassIx,
+    pub(crate) level: u8,
+    pub(crate) order: OrderKey,
+}
+
+const LEVELS: usize = Priority::ALL.len();
+
+#[derive(Debug, Default)]
+struct ClassQueue {
+    levels: [BTreeMap<OrderKey, (TaskKey, Stamp)>; LEVELS],
+    len: usize,
+}
+
+/// Fair shares of one level.
+#[derive(Debug, Default)]
+struct Shares {
+    /// Start tag of the task served last.
+    virtual_time: u64,
+    anonymous: u64,
+    tenants: HashMap<Tenant, u64>,
+}
+
+/// One unit of service at weight 1.
+const SERVICE: u64 = 1 << 20;
+
+/// All ready tasks that wait for an agent.
+#[derive(Debug)]
+pub(crate) struct ReadyQueue {
+    classes: Vec<ClassQueue>,
+    shares: [Shares; LEVELS],
+    by_level: [usize; LEVELS],
+    len: usize,
+    ageing: u64,
+    order: QueueOrder,
+    weights: BTreeMap<String, u32>,
+}
+
+impl ReadyQueue {
+    pub(crate) fn new(ageing_ms: u64, order: QueueOrder, weights: BTreeMap<String, u32>) -> Self {
+        Self {
+            classes: Vec::new(),
+            shares: Default::default(),
+            by_level: [0; LEVELS],
+            len: 0,
+            ageing: ageing_ms.saturating_mul(1_000_000),
+            order,
+            weights,
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn by_level(&self) -> [usize; LEVELS] {
+        self.by_level
+    }
+
+    pub(crate) fn class_len(&self, class: ClassIx) -> usize {
+        self.classes.get(class as usize).map_or(0, |q| q.len)
+    }
+
+    /// The place of a new ready task in the order.
+    pub(crate) fn order_of(
+        &mut self,
+        level: u8,
+        tenant: Option<&Tenant>,
+        deadline: Stamp,
+        sequence: u64,
+    ) -> OrderKey {
+        if self.order == QueueOrder::EarliestDeadlineFirst {
+            return OrderKey {
+                tag: deadline.0,
+                sequence,
+            };
+        }
+        let shares = &mut self.shares[level as usize];
+        let tag = match tenant {
+            None => {
+                let start = shares.anonymous.max(shares.virtual_time);
+                shares.anonymous = start + SERVICE;
+                start
+            }
+            Some(tenant) => {
+                let weight = self
+                    .weights
+                    .get(tenant.as_str())
+                    .copied()
+                    .unwrap_or(1)
+                    .max(1);
+                let finish = shares.tenants.entry_ref(tenant).or_insert(0);
+                let start = (*finish).max(shares.virtual_time);
+                *finish = start + SERVICE / u64::from(weight);
+                start
+            }
+        };
+        OrderKey { tag, sequence }
+    }
+
+    pub(crate) fn push(&mut self, spot: Spot, task: TaskKey, since: Stamp) {
+        let class = spot.class as usize;
+        if class >= self.classes.len() {
+            self.classes.resize_with(class + 1, ClassQueue::default);
+        }
+        let queue = &mut self.classes[class];
+        if queue.levels[spot.level as usize]
+            .insert(spot.order, (task, since))
+            .is_none()
+        {
+            queue.len += 1;
+            self.len += 1;
+            self.by_level[spot.level as usize] += 1;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, spot: Spot) -> Option<TaskKey> {
+        let queue = self.classes.get_mut(spot.class as usize)?;
+        let (task, _) = queue.levels[spot.level as usize].remove(&spot.order)?;
+        queue.len -= 1;
+        self.len -= 1;
+        self.by_level[spot.level as usize] -= 1;
+        Some(task)
+    }
+
+    /// Tells the fair shares that this task is served.
+    pub(crate) fn served(&mut self, spot: Spot) {
+        if self.order == QueueOrder::EarliestDeadlineFirst {
+            return;
+        }
+        let shares = &mut self.shares[spot.level as usize];
+        shares.virtual_time = shares.virtual_time.max(spot.order.tag);
+        const TENANTS_SWEPT_AT: usize = 1024;
+        if shares.tenants.len() >= TENANTS_SWEPT_AT {
+            let now = shares.virtual_time;
+            shares.tenants.retain(|_, finish| *finish > now);
+        }
+    }
+
+    /// The task that comes first among some classes.
+    pub(crate) fn first(&self, classes: impl Iterator<Item = ClassIx>) -> Option<(Spot, TaskKey)> {
+        let mut heads: [Option<(Spot, TaskKey, Stamp)>; LEVELS] = [None; LEVELS];
+        for class in classes {
+            let Some(queue) = self.classes.get(class as usize).filter(|q| q.len > 0) else {
+                continue;
+            };
+            for (level, head) in heads.iter_mut().enumerate() {
+                if let Some((order, (task, since))) = queue.levels[level].first_key_value()
+                    && head.is_none_or(|(spot, ..)| *order < spot.order)
+                {
+                    let spot = Spot {
+                        class,
+                        level: level as u8,
+                        order: *order,
+                    };
+                    *head = Some((spot, *task, *since));
+                }
+            }
+        }
+        heads
+            .into_iter()
+            .flatten()
+            .min_by_key(|(spot, _, since)| (self.aged(*since, spot.level), spot.level))
+            .map(|(spot, task, _)| (spot, task))
+    }
+
+    /// When a task of the most urgent level would have had to become ready to rank the same.
+    fn aged(&self, since: Stamp, level: u8) -> u64 {
+        if self.ageing == 0 {
+            return 0;
+        }
+        since
+            .0
+            .saturating_add(self.ageing.saturating_mul(u64::from(level)))
+    }
+
+    /// The tasks of a class, in no particular order.
+    pub(crate) fn tasks_of(&self, class: ClassIx) -> Vec<TaskKey> {
+        self.classes.get(class as usize).map_or_else(Vec::new, |q| {
+            q.levels
+                .iter()
+                .flat_map(|level| level.values().map(|(task, _)| *task))
+                .collect()
+        })
+    }
+
+    /// Applies a move of classes.
+    pub(crate) fn move_classes(&mut self, moved: &[Option<ClassIx>]) {
+        let mut classes: Vec<ClassQueue> = Vec::new();
+        for (ix, queue) in std::mem::take(&mut self.classes).into_iter().enumerate() {
+            if let Some(new) = moved.get(ix).copied().flatten() {
+                let new = new as usize;
+                if new >= classes.len() {
+                    classes.resize_with(new + 1, ClassQueue::default);
+                }
+                classes[new] = queue;
+            }
+        }
+        self.classes = classes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotmap::SlotMap;
+
+    struct Lab {
+        queue: ReadyQueue,
+        keys: SlotMap<TaskKey, &'static str>,
+        sequence: u64,
+    }
+
+    impl Lab {
+        fn new(ageing_ms: u64, order: QueueOrder) -> Self {
+            Self {
+                queue: ReadyQueue::new(ageing_ms, order, [("big".to_owned(), 2)].into()),
+                keys: SlotMap::with_key(),
+                sequence: 0,
+            }
+        }
+
+        fn push(
+            &mut self,
+            name: &'static str,
+            level: u8,
+            tenant: Option<&str>,
+            at_ms: u64,
+            deadline: u64,
+        ) {
+            self.sequence += 1;
+            let tenant = tenant.map(|t| Tenant::new(t).unwrap());
+            let order = self
+                .queue
+                .order_of(level, tenant.as_ref(), Stamp(deadline), self.sequence);
+            let key = self.keys.insert(name);
+            self.queue.push(
+                Spot {
+                    class: 0,
+                    level,
+                    order,
+                },
+                key,
+                Stamp(at_ms * 1_000_000),
+            );
+        }
+
+        fn drain(&mut self) -> Vec<&'static str> {
+            let mut names = Vec::new();
+            while let Some((spot, key)) = self.queue.first([0].into_iter()) {
+                self.queue.remove(spot);
+                self.queue.served(spot);
+                names.push(self.keys[key]);
+            }
+            names
+        }
+    }
+
+    #[test]
+    fn equals_are_first_in_first_out() {
+        let mut lab = Lab::new(1000, QueueOrder::Fifo);
+        for name in ["a", "b", "c"] {
+            lab.push(name, 2, None, 0, 0);
+        }
+        assert_eq!(lab.drain(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn ageing_lifts_one_level_each_interval() {
+        let mut lab = Lab::new(1000, QueueOrder::Fifo);
+        lab.push("low at 0", 3, None, 0, 0);
+        lab.push("critical at 2.9 s", 0, None, 2900, 0);
+        lab.push("critical at 3.1 s", 0, None, 3100, 0);
+        assert_eq!(
+            lab.drain(),
+            ["critical at 2.9 s", "low at 0", "critical at 3.1 s"]
+        );
+    }
+
+    #[test]
+    fn without_ageing_priority_is_strict() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        lab.push("low", 3, None, 0, 0);
+        lab.push("high", 1, None, 999_999, 0);
+        assert_eq!(lab.drain(), ["high", "low"]);
+    }
+
+    #[test]
+    fn tenants_share_by_weight() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        for _ in 0..6 {
+            lab.push("big", 2, Some("big"), 0, 0);
+        }
+        for _ in 0..3 {
+            lab.push("small", 2, Some("small"), 0, 0);
+        }
+        let first_six = &lab.drain()[..6];
+        assert_eq!(first_six.iter().filter(|n| **n == "small").count(), 2);
+    }
+
+    #[test]
+    fn a_late_tenant_is_not_behind_the_whole_backlog() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        for _ in 0..50 {
+            lab.push("noisy", 2, Some("noisy"), 0, 0);
+        }
+        lab.push("quiet", 2, Some("quiet"), 0, 0);
+        assert!(lab.drain().iter().position(|n| *n == "quiet").unwrap() <= 1);
+    }
+
+    #[test]
+    fn earliest_deadline_first_within_a_priority() {
+        let mut lab = Lab::new(0, QueueOrder::EarliestDeadlineFirst);
+        lab.push("later", 2, None, 0, 90);
+        lab.push("sooner", 2, None, 0, 10);
+        lab.push("high", 1, None, 0, 99);
+        assert_eq!(lab.drain(), ["high", "sooner", "later"]);
+    }
+}

@@ -1,0 +1,150 @@
+//! Pauses, plugins at run time, runs, services, events.
+
+use std::sync::Arc;
+
+use crate::budget::{AccountId, AccountView, BudgetError, Limits};
+use crate::event::EventStream;
+use crate::id::{Capability, RunId, TaskId};
+use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
+use crate::plugin::{PluginError, PluginStatus};
+use crate::task::{DeadLetter, Refused, Task};
+
+impl UniversalOrchestrator {
+    /// Refuses every new task until [`resume_intake`](Self::resume_intake).
+    pub fn pause_intake(&self) {
+        self.shared.with_engine(|e, _| e.pause_intake(true));
+    }
+
+    /// Takes new tasks again.
+    pub fn resume_intake(&self) {
+        self.shared.with_engine(|e, _| e.pause_intake(false));
+    }
+
+    /// Leaves queued tasks where they are until [`resume_queue`](Self::resume_queue); new ones are still accepted, and `delegate_task` still binds.
+    pub fn pause_queue(&self) {
+        self.shared.with_engine(|e, _| e.pause_queue(true));
+    }
+
+    /// Gives queued tasks to agents again.
+    pub fn resume_queue(&self) {
+        self.shared.with_engine(|e, _| e.pause_queue(false));
+    }
+
+    /// Starts no task that requires this capability until [`resume_capability`](Self::resume_capability).
+    pub fn pause_capability(&self, capability: &Capability) {
+        self.shared
+            .with_engine(|e, _| e.pause_capability(capability, true));
+    }
+
+    /// Starts tasks that require this capability again.
+    pub fn resume_capability(&self, capability: &Capability) {
+        self.shared
+            .with_engine(|e, _| e.pause_capability(capability, false));
+    }
+
+    /// Switches a plugin's hooks on again, also those that were switched off after faults.
+    ///
+    /// # Errors
+    /// [`PluginError::Unknown`] lists the known ones.
+    pub fn enable_plugin(&self, name: &str) -> Result<(), PluginError> {
+        self.shared.plugins.set_enabled(name, true)
+    }
+
+    /// Switches a plugin's hooks off: the way to be rid of a guard that keeps failing.
+    ///
+    /// # Errors
+    /// [`PluginError::Unknown`] lists the known ones.
+    pub fn disable_plugin(&self, name: &str) -> Result<(), PluginError> {
+        self.shared.plugins.set_enabled(name, false)
+    }
+
+    /// Gives a plugin another configuration section, in TOML.
+    ///
+    /// # Errors
+    /// [`PluginError`]; the old configuration stays then.
+    pub fn reconfigure_plugin(&self, name: &str, toml: &str) -> Result<(), PluginError> {
+        self.shared.plugins.reconfigure(name, toml)
+    }
+
+    /// The plugins, in the order in which their hooks run.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginStatus> {
+        self.shared.plugins.status()
+    }
+
+    /// A service that a plugin offers, by the type it was offered under.
+    #[must_use]
+    pub fn service<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.shared.services.get::<T>()
+    }
+
+    /// Opens the budget of a run. Tasks name the run and share it.
+    ///
+    /// # Errors
+    /// [`BudgetError::DuplicateRun`] when it is open.
+    pub fn open_run(&self, run: &RunId, limits: Limits) -> Result<(), BudgetError> {
+        let account = AccountId::Run(run.clone());
+        if self.shared.ledger.is_open(&account) {
+            return Err(BudgetError::DuplicateRun { run: run.clone() });
+        }
+        self.shared.ledger.open(account, limits);
+        Ok(())
+    }
+
+    /// Closes a run and says what it spent. Tasks of it that are still live charge their wider accounts alone from then on.
+    ///
+    /// # Errors
+    /// [`BudgetError::UnknownRun`] when it is not open.
+    pub fn close_run(&self, run: &RunId) -> Result<AccountView, BudgetError> {
+        let account = AccountId::Run(run.clone());
+        self.shared
+            .ledger
+            .close(&account)
+            .ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
+    }
+
+    /// How an account stands.
+    #[must_use]
+    pub fn account(&self, account: &AccountId) -> Option<AccountView> {
+        self.shared.ledger.view(account)
+    }
+
+    /// Listens to events from now on.
+    #[must_use]
+    pub fn events(&self) -> EventStream {
+        self.shared.events.subscribe()
+    }
+
+    /// The dead letters, oldest first.
+    #[must_use]
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.shared.with_engine(|e, _| e.dead_letters())
+    }
+
+    /// Submits a dead letter again as a new task with `replay_of`. The letter is gone when the new task is accepted.
+    ///
+    /// # Errors
+    /// [`Refused`] when there is no such letter, or the new task is refused; the letter stays then.
+    pub async fn replay_dead_letter(&self, id: &TaskId) -> Result<TaskHandle, Refused> {
+        let letter = self.shared.with_engine(|e, _| {
+            e.dead_letters()
+                .into_iter()
+                .find(|letter| letter.task.id == *id)
+        });
+        let Some(letter) = letter else {
+            return Err(Refused::new(
+                Self::unknown_dead_letter(id),
+                Task::new("replay"),
+            ));
+        };
+        let mut task = letter.task.into_task();
+        task.id = None;
+        let options = task.options_mut();
+        options.replay_of = Some(id.clone());
+        options.after.clear();
+        options.parent = None;
+        let handle = self.submit_task(task).await?;
+        self.shared.with_engine(|e, _| e.take_dead_letter(id));
+        Ok(handle)
+    }
+}

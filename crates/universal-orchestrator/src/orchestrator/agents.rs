@@ -1,0 +1,230 @@
+//! Agents: register, change, list.
+
+use crate::agent::{
+    AgentCallError, AgentChange, AgentRole, AgentSpec, AgentView, Availability, Intent,
+    RegisterRefusal, RegisterRefused,
+};
+use crate::id::AgentId;
+use crate::orchestrator::UniversalOrchestrator;
+use crate::orchestrator::validate::{check_agent, check_concurrency, check_lists, check_metadata};
+use crate::plugin::{HookPoint, Observed, Stage, register_call};
+
+/// Which agents to list.
+#[derive(Debug, Clone, Default)]
+pub struct AgentFilter {
+    capability: Option<String>,
+    role: Option<AgentRole>,
+    availability: Option<Availability>,
+    after: Option<AgentId>,
+    limit: Option<usize>,
+}
+
+impl AgentFilter {
+    /// All agents.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only agents with a capability.
+    #[must_use]
+    pub fn capability(mut self, name: impl Into<String>) -> Self {
+        self.capability = Some(name.into());
+        self
+    }
+
+    /// Only agents of a role.
+    #[must_use]
+    pub const fn role(mut self, role: AgentRole) -> Self {
+        self.role = Some(role);
+        self
+    }
+
+    /// Only agents that stand so.
+    #[must_use]
+    pub const fn availability(mut self, availability: Availability) -> Self {
+        self.availability = Some(availability);
+        self
+    }
+
+    /// Only agents whose id comes after this one: the next page.
+    #[must_use]
+    pub fn after(mut self, id: AgentId) -> Self {
+        self.after = Some(id);
+        self
+    }
+
+    /// At most so many; unset: `status.list_max`.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    fn takes(&self, agent: &AgentView) -> bool {
+        self.capability
+            .as_ref()
+            .is_none_or(|c| agent.capabilities.contains(c))
+            && self.role.is_none_or(|r| r == agent.role)
+            && self.availability.is_none_or(|a| a == agent.availability)
+    }
+}
+
+impl UniversalOrchestrator {
+    /// Registers an agent; it may get work from then on.
+    ///
+    /// # Errors
+    /// [`RegisterRefused`] hands the description back with the reason. Nothing of it stayed behind.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is done leaves nothing behind.
+    pub async fn register_agent(&self, spec: AgentSpec) -> Result<AgentId, RegisterRefused> {
+        let shared = &*self.shared;
+        let begun = shared.epoch.stamp();
+        let id = match check_agent(&shared.config, &spec) {
+            Ok(id) => id,
+            Err(fault) => return Err(RegisterRefused::new(fault, spec)),
+        };
+        if shared.plugins.wants(Stage::Guard, HookPoint::Register) {
+            if let Err(refusal) = shared.with_engine(|e, _| e.check_register(&id)) {
+                return Err(RegisterRefused::new(refusal, spec));
+            }
+            let context = shared.hook_context(self.principal());
+            let asked = shared
+                .plugins
+                .guard(shared, &context, &register_call(&spec, self.principal()))
+                .await;
+            if let Err(veto) = asked {
+                return Err(RegisterRefused::new(RegisterRefusal::Vetoed(veto), spec));
+            }
+        }
+        let took = match shared.with_engine(|e, now| e.register(&id, &spec, now)) {
+            Ok(_) => shared.epoch.stamp().since(begun),
+            Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
+        };
+        shared.registration_took(took);
+        if shared.plugins.wants(Stage::Observe, HookPoint::Register) {
+            shared.observe(self.principal(), &Observed::Registered { agent: &id });
+        }
+        Ok(id)
+    }
+
+    /// Registers several agents, each on its own: one refusal does not stop the others.
+    ///
+    /// # Errors
+    /// Per agent, [`RegisterRefused`].
+    pub async fn register_agents(
+        &self,
+        specs: Vec<AgentSpec>,
+    ) -> Vec<Result<AgentId, RegisterRefused>> {
+        let mut ids = Vec::with_capacity(specs.len());
+        for spec in specs {
+            ids.push(self.register_agent(spec).await);
+        }
+        ids
+    }
+
+    /// Takes an agent out. Its attempts are lost: retried elsewhere as their policy allows, else failed as `agent_lost`. To let it finish first, [`drain_agent`](Self::drain_agent).
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`].
+    pub async fn deregister_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
+        self.shared.with_engine(|e, now| e.deregister(id, now))
+    }
+
+    /// Changes capabilities, labels, concurrency or metadata. Tasks that it has are not touched.
+    ///
+    /// # Errors
+    /// [`AgentCallError`]; nothing changed then.
+    pub async fn update_agent(
+        &self,
+        id: &AgentId,
+        change: AgentChange,
+    ) -> Result<(), AgentCallError> {
+        let config = &self.shared.config;
+        if let Some(concurrency) = change.concurrency {
+            check_concurrency(config, concurrency)?;
+        }
+        let capabilities = change
+            .capabilities
+            .as_ref()
+            .map_or(0, crate::capability::CapabilitySet::len);
+        check_lists(
+            config,
+            capabilities,
+            change
+                .labels
+                .as_ref()
+                .map_or(0, crate::capability::Labels::len),
+        )?;
+        if let Some(metadata) = &change.metadata {
+            check_metadata(config, metadata)?;
+        }
+        self.shared.with_engine(|e, now| e.update(id, change, now))
+    }
+
+    /// Puts an agent to sleep: it finishes what it has and gets nothing new until it is woken.
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`]; so too for the calls below.
+    pub async fn sleep_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
+        self.shared
+            .with_engine(|e, now| e.set_intent(id, Intent::Sleeping, now))
+    }
+
+    /// Wakes a sleeping or draining agent.
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`].
+    pub async fn wake_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
+        self.shared
+            .with_engine(|e, now| e.set_intent(id, Intent::Active, now))
+    }
+
+    /// Lets an agent finish what it has and gives it nothing new, before it is deregistered.
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`].
+    pub async fn drain_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
+        self.shared
+            .with_engine(|e, now| e.set_intent(id, Intent::Draining, now))
+    }
+
+    /// Puts an agent in quarantine: it gets nothing new until it is released.
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`].
+    pub async fn quarantine_agent(
+        &self,
+        id: &AgentId,
+        reason: impl Into<String>,
+    ) -> Result<(), AgentCallError> {
+        let reason = Some(reason.into());
+        self.shared
+            .with_engine(|e, now| e.set_quarantine(id, reason, now))
+    }
+
+    /// Takes an agent out of quarantine.
+    ///
+    /// # Errors
+    /// [`AgentCallError::Unknown`].
+    pub async fn release_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
+        self.shared
+            .with_engine(|e, now| e.set_quarantine(id, None, now))
+    }
+
+    /// How an agent stands.
+    #[must_use]
+    pub fn agent(&self, id: &AgentId) -> Option<AgentView> {
+        self.shared.with_engine(|e, now| e.agent_view(id, now))
+    }
+
+    /// How the agents stand, by id.
+    #[must_use]
+    pub fn agents(&self, filter: &AgentFilter) -> Vec<AgentView> {
+        let max = filter.limit.unwrap_or(self.shared.config.status.list_max);
+        self.shared.with_engine(|e, now| {
+            e.agent_views(filter.after.as_ref(), max, now, |agent| filter.takes(agent))
+        })
+    }
+}

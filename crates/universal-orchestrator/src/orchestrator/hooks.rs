@@ -1,0 +1,136 @@
+//! Hooks that decide, asked outside of every lock.
+
+use std::sync::Arc;
+
+use crate::engine::{Gate, Launch};
+use crate::id::PrincipalName;
+use crate::metrics::MetricName;
+use crate::orchestrator::shared::Shared;
+use crate::orchestrator::validate::{check_payload, check_task};
+use crate::plugin::{GuardCall, HookPoint, ShapePoint};
+use crate::task::{FailureKind, Refusal, Refused, Task, TaskFailure, TaskRecord, Veto};
+
+impl Shared {
+    /// What every door does first: checks the bounds, gives an id, asks the hooks of `submit`.
+    pub(crate) async fn enter(
+        &self,
+        task: Task,
+        principal: &PrincipalName,
+    ) -> Result<Arc<TaskRecord>, Refused> {
+        let record = self.enter_silently(task, principal)?;
+        if !self.plugins.decides(HookPoint::Submit) {
+            return Ok(record);
+        }
+        let mut shaped = Arc::clone(&record);
+        match self.ask(ShapePoint::Submit, &mut shaped).await {
+            Ok(()) => Ok(shaped),
+            Err(refusal) => {
+                self.with_engine(|e, _| e.was_refused(&record));
+                Err(self.refused(refusal, record))
+            }
+        }
+    }
+
+    /// The part of [`Self::enter`] without hooks.
+    pub(crate) fn enter_silently(
+        &self,
+        task: Task,
+        principal: &PrincipalName,
+    ) -> Result<Arc<TaskRecord>, Refused> {
+        if let Err(refusal) = check_task(&self.config, &task) {
+            self.metrics
+                .count(MetricName::TasksRefused, refusal.as_str());
+            self.engine.lock().count_refused();
+            return Err(Refused::new(refusal, task));
+        }
+        let id = task.id.clone().unwrap_or_else(|| self.next_task_id());
+        Ok(Arc::new(TaskRecord::new(id, principal.clone(), task)))
+    }
+
+    /// Counts a refusal and hands the task back.
+    pub(crate) fn refused(&self, refusal: impl Into<Refusal>, record: Arc<TaskRecord>) -> Refused {
+        let refusal = refusal.into();
+        self.metrics
+            .count(MetricName::TasksRefused, refusal.as_str());
+        tracing::debug!(task = %record.id(), reason = refusal.as_str(), "task refused");
+        let task = Arc::try_unwrap(record)
+            .unwrap_or_else(|shared| (*shared).clone())
+            .into_task();
+        Refused::new(refusal, task)
+    }
+
+    /// Lets shape hooks change a task, checks its bounds again, and asks the guards.
+    async fn ask(
+        &self,
+        point: ShapePoint<'_>,
+        record: &mut Arc<TaskRecord>,
+    ) -> Result<(), Refusal> {
+        let principal = record.principal().clone();
+        let context = self.hook_context(&principal);
+        if self.plugins.shape(self, &context, point, record).await {
+            check_payload(&self.config, record.task())?;
+        }
+        let call = match point {
+            ShapePoint::Submit => GuardCall::Submit { task: record },
+            ShapePoint::Delegate(agent) => GuardCall::Delegate {
+                task: record,
+                agent,
+            },
+            ShapePoint::Start(delegation) => GuardCall::Start {
+                task: record,
+                delegation,
+            },
+        };
+        self.plugins
+            .guard(self, &context, &call)
+            .await
+            .map_err(Refusal::Vetoed)
+    }
+
+    /// Asks the hooks before a delegation. The record may come back changed.
+    pub(crate) async fn ask_delegate(&self, launch: &Launch) -> Result<Arc<TaskRecord>, Refusal> {
+        let mut record = Arc::clone(&launch.record);
+        let agent = launch.delegation.agent();
+        self.ask(ShapePoint::Delegate(agent), &mut record).await?;
+        Ok(record)
+    }
+
+    /// Asks the hooks before a start. The record may come back changed.
+    pub(crate) async fn ask_start(&self, launch: &Launch) -> Result<Arc<TaskRecord>, Refusal> {
+        let mut record = Arc::clone(&launch.record);
+        self.ask(ShapePoint::Start(&launch.delegation), &mut record)
+            .await?;
+        Ok(record)
+    }
+
+    /// Asks the guards of a retry, then lets the engine go on.
+    pub(crate) async fn ask_retry_guard(&self, gate: Gate) {
+        let principal = gate.record.principal().clone();
+        let context = self.hook_context(&principal);
+        let call = GuardCall::Retry {
+            task: &gate.record,
+            failure: &gate.failure,
+            attempt: gate.delegation.attempt(),
+        };
+        let veto = self
+            .plugins
+            .guard(self, &context, &call)
+            .await
+            .err()
+            .map(|veto| vetoed(&veto));
+        self.with_engine(|e, now| e.gate_answered(gate, veto, now));
+    }
+}
+
+/// A veto as the failure of a task that had been accepted.
+pub(crate) fn vetoed(veto: &Veto) -> TaskFailure {
+    TaskFailure::new(FailureKind::Vetoed, veto.to_string())
+}
+
+/// A refusal as the failure of a task that had been accepted.
+pub(crate) fn refusal_failure(refusal: &Refusal) -> TaskFailure {
+    match refusal {
+        Refusal::Vetoed(veto) => vetoed(veto),
+        other => TaskFailure::new(FailureKind::Vetoed, other.to_string()),
+    }
+}

@@ -1,0 +1,184 @@
+//! Bounds of what comes in, checked before any lock is taken.
+
+use crate::agent::{AgentFault, AgentSpec};
+use crate::config::OrchestratorConfig;
+use crate::id::AgentId;
+use crate::task::{BoundsExceeded, Refusal, Task, TaskFault, json_bounds};
+
+/// Checks a task against the limits of `[tasks]`.
+pub(crate) fn check_task(config: &OrchestratorConfig, task: &Task) -> Result<(), Refusal> {
+    let limits = &config.tasks;
+    if let Some(fault) = &task.fault {
+        return Err((**fault).clone().into());
+    }
+    let longest = |bytes: usize| {
+        let max = limits.id_bytes_max;
+        if bytes > max {
+            Err(TaskFault::IdTooLong { bytes, max })
+        } else {
+            Ok(())
+        }
+    };
+    longest(task.id.as_ref().map_or(0, crate::id::TaskId::text_bytes))?;
+    longest(task.task_type.as_ref().map_or(0, |t| t.as_str().len()))?;
+    longest(
+        task.required
+            .iter()
+            .map(|c| c.as_str().len())
+            .max()
+            .unwrap_or(0),
+    )?;
+    let count = |what, count: usize, limit, max: usize| {
+        if count > max {
+            return Err(TaskFault::TooMany {
+                what,
+                count,
+                limit,
+                max,
+            });
+        }
+        Ok(())
+    };
+    count(
+        "required capabilities",
+        task.required.len(),
+        "agents.capabilities_max",
+        config.agents.capabilities_max,
+    )?;
+    if let Some(options) = task.options.as_deref() {
+        count(
+            "required labels",
+            options.labels.len(),
+            "tasks.labels_max",
+            limits.labels_max,
+        )?;
+        count(
+            "metadata",
+            options.metadata.len(),
+            "tasks.labels_max",
+            limits.labels_max,
+        )?;
+        count(
+            "tasks to come after",
+            options.after.len(),
+            "tasks.dependencies_max",
+            limits.dependencies_max,
+        )?;
+    }
+    check_payload(config, task)
+}
+
+/// Checks the payload alone: what a shape hook may have changed.
+pub(crate) fn check_payload(config: &OrchestratorConfig, task: &Task) -> Result<(), Refusal> {
+    let limits = &config.tasks;
+    json_bounds(
+        &task.payload,
+        limits.payload_bytes_max,
+        limits.payload_depth_max,
+    )
+    .map_err(|exceeded| {
+        Refusal::Invalid(match exceeded {
+            BoundsExceeded::Bytes(bytes) => TaskFault::PayloadTooLarge {
+                bytes,
+                max: limits.payload_bytes_max,
+            },
+            BoundsExceeded::Depth => TaskFault::PayloadTooDeep {
+                max: limits.payload_depth_max,
+            },
+        })
+    })
+}
+
+/// Checks an agent's description; returns its id.
+pub(crate) fn check_agent(
+    config: &OrchestratorConfig,
+    spec: &AgentSpec,
+) -> Result<AgentId, AgentFault> {
+    if let Some(fault) = &spec.fault {
+        return Err((**fault).clone());
+    }
+    let Some(id) = spec.id.clone() else {
+        return Err(crate::id::IdError::Empty { kind: "agent id" }.into());
+    };
+    let max = config.tasks.id_bytes_max;
+    let longest = spec
+        .capabilities
+        .iter()
+        .map(|c| c.as_str().len())
+        .chain([id.as_str().len()])
+        .max()
+        .unwrap_or(0);
+    if longest > max {
+        return Err(AgentFault::IdTooLong {
+            bytes: longest,
+            max,
+        });
+    }
+    check_concurrency(config, spec.concurrency)?;
+    check_lists(config, spec.capabilities.len(), spec.labels.len())?;
+    check_metadata(config, &spec.metadata)?;
+    if spec.heartbeat.is_some_and(|h| h.is_zero()) {
+        return Err(AgentFault::ZeroHeartbeat);
+    }
+    Ok(id)
+}
+
+pub(crate) fn check_concurrency(
+    config: &OrchestratorConfig,
+    concurrency: u32,
+) -> Result<(), AgentFault> {
+    let max = config.agents.concurrency_max;
+    if concurrency == 0 || concurrency > max {
+        return Err(AgentFault::Concurrency { concurrency, max });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_lists(
+    config: &OrchestratorConfig,
+    capabilities: usize,
+    labels: usize,
+) -> Result<(), AgentFault> {
+    let lists = [
+        (
+            "capabilities",
+            capabilities,
+            "agents.capabilities_max",
+            config.agents.capabilities_max,
+        ),
+        (
+            "labels",
+            labels,
+            "tasks.labels_max",
+            config.tasks.labels_max,
+        ),
+    ];
+    match lists.into_iter().find(|(_, count, _, max)| count > max) {
+        Some((what, count, limit, max)) => Err(AgentFault::TooMany {
+            what,
+            count,
+            limit,
+            max,
+        }),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn check_metadata(
+    config: &OrchestratorConfig,
+    metadata: &serde_json::Value,
+) -> Result<(), AgentFault> {
+    let max = config.agents.metadata_bytes_max;
+    if metadata.is_null() {
+        return Ok(());
+    }
+    json_bounds(metadata, max, config.tasks.payload_depth_max).map_err(|exceeded| {
+        AgentFault::MetadataTooLarge {
+            bytes: match exceeded {
+                BoundsExceeded::Bytes(bytes) => bytes,
+                BoundsExceeded::Depth => max,
+            },
+            max,
+        }
+    })
+}

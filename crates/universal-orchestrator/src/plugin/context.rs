@@ -1,0 +1,225 @@
+//! What plugins can reach.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::agent::AgentView;
+use crate::id::{AgentId, PrincipalName, TaskId};
+use crate::plugin::{PluginSection, Services};
+use crate::status::Status;
+use crate::task::{Task, TaskView};
+
+/// What a plugin is given when it starts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PluginContext {
+    /// What it can do to the orchestrator, from then on.
+    pub control: Control,
+    /// Services of plugins started before it; and where to offer its own.
+    pub services: Arc<Services>,
+    /// Its section.
+    pub section: PluginSection,
+}
+
+impl PluginContext {
+    pub(crate) const fn new(
+        control: Control,
+        services: Arc<Services>,
+        section: PluginSection,
+    ) -> Self {
+        Self {
+            control,
+            services,
+            section,
+        }
+    }
+}
+
+/// What every hook is told besides its call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HookContext<'a> {
+    /// Who calls; the submitter for hooks of a task.
+    pub principal: &'a PrincipalName,
+    /// What the plugin can do to the orchestrator: queued, runs after the commit.
+    pub control: &'a Control,
+    /// The time of day.
+    pub wall_time: SystemTime,
+}
+
+impl<'a> HookContext<'a> {
+    pub(crate) const fn new(
+        principal: &'a PrincipalName,
+        control: &'a Control,
+        wall_time: SystemTime,
+    ) -> Self {
+        Self {
+            principal,
+            control,
+            wall_time,
+        }
+    }
+}
+
+/// A command of a plugin.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Sleep(AgentId),
+    Wake(AgentId),
+    Drain(AgentId),
+    Quarantine(AgentId, String),
+    Release(AgentId),
+    Submit(Box<Task>, PrincipalName),
+    Cancel(TaskId),
+    Notify { source: String, text: String },
+}
+
+/// What a plugin can see of its orchestrator.
+pub(crate) trait HostView: Send + Sync {
+    fn status(&self) -> Status;
+    fn agent(&self, id: &AgentId) -> Option<AgentView>;
+    fn task(&self, id: &TaskId) -> Option<TaskView>;
+    fn control_dropped(&self);
+}
+
+/// A command that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// `hooks.control_depth_max` commands wait already. Counted in `orchestrator_control_dropped_total`.
+    #[error(
+        "the command queue is full at hooks.control_depth_max: send fewer commands, or raise the limit"
+    )]
+    Full,
+    /// The orchestrator is gone.
+    #[error("the orchestrator has shut down")]
+    ShutDown,
+}
+
+/// What a plugin can do to its orchestrator. Commands are queued, bounded, and run one after the other outside of the hook.
+#[derive(Clone)]
+pub struct Control {
+    sender: mpsc::Sender<Command>,
+    host: Weak<dyn HostView>,
+}
+
+impl Control {
+    pub(crate) const fn new(sender: mpsc::Sender<Command>, host: Weak<dyn HostView>) -> Self {
+        Self { sender, host }
+    }
+
+    fn send(&self, command: Command) -> Result<(), ControlError> {
+        self.sender.try_send(command).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                if let Some(host) = self.host.upgrade() {
+                    host.control_dropped();
+                }
+                ControlError::Full
+            }
+            TrySendError::Closed(_) => ControlError::ShutDown,
+        })
+    }
+
+    /// Puts an agent to sleep.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the queue is full or the orchestrator gone; so too for the other commands.
+    pub fn sleep(&self, agent: &AgentId) -> Result<(), ControlError> {
+        self.send(Command::Sleep(agent.clone()))
+    }
+
+    /// Wakes a sleeping or draining agent.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn wake(&self, agent: &AgentId) -> Result<(), ControlError> {
+        self.send(Command::Wake(agent.clone()))
+    }
+
+    /// Lets an agent finish what it has and gives it nothing new.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn drain(&self, agent: &AgentId) -> Result<(), ControlError> {
+        self.send(Command::Drain(agent.clone()))
+    }
+
+    /// Puts an agent in quarantine.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn quarantine(
+        &self,
+        agent: &AgentId,
+        reason: impl Into<String>,
+    ) -> Result<(), ControlError> {
+        self.send(Command::Quarantine(agent.clone(), reason.into()))
+    }
+
+    /// Takes an agent out of quarantine.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn release(&self, agent: &AgentId) -> Result<(), ControlError> {
+        self.send(Command::Release(agent.clone()))
+    }
+
+    /// Submits a task; a refusal is logged.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn submit(&self, task: Task, principal: &PrincipalName) -> Result<(), ControlError> {
+        self.send(Command::Submit(Box::new(task), principal.clone()))
+    }
+
+    /// Cancels a task.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn cancel(&self, task: &TaskId) -> Result<(), ControlError> {
+        self.send(Command::Cancel(task.clone()))
+    }
+
+    /// Raises an alert: an event, a log line, and a place in the status.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn notify(
+        &self,
+        source: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<(), ControlError> {
+        self.send(Command::Notify {
+            source: source.into(),
+            text: text.into(),
+        })
+    }
+
+    /// The status, when the orchestrator is still there.
+    #[must_use]
+    pub fn status(&self) -> Option<Status> {
+        self.host.upgrade().map(|host| host.status())
+    }
+
+    /// How an agent stands.
+    #[must_use]
+    pub fn agent(&self, id: &AgentId) -> Option<AgentView> {
+        self.host.upgrade()?.agent(id)
+    }
+
+    /// How a task stands.
+    #[must_use]
+    pub fn task(&self, id: &TaskId) -> Option<TaskView> {
+        self.host.upgrade()?.task(id)
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Control")
+    }
+}

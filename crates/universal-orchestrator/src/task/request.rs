@@ -1,0 +1,635 @@
+//! What is asked for.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::agent::AgentRole;
+use crate::budget::{Amount, Limits};
+use crate::capability::{CapabilitySet, Labels};
+use crate::id::{IdError, Key, RunId, TaskId, TaskType, Tenant};
+use crate::task::RetryPolicy;
+
+/// How urgent a task is. Ageing lifts a waiting task one level each `queue.ageing_ms`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Before everything else.
+    Critical,
+    /// Before ordinary work.
+    High,
+    /// Ordinary work.
+    #[default]
+    Medium,
+    /// When nothing else waits, or when it has waited long enough.
+    Low,
+}
+
+impl Priority {
+    /// All priorities, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// The name used in documents and metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// What becomes of a task when a task that it comes after does not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterFailure {
+    /// It fails too, as `dependency_failed`.
+    #[default]
+    Fail,
+    /// It is cancelled.
+    Cancel,
+    /// It runs all the same.
+    Run,
+}
+
+/// A task that cannot be accepted as it was written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskFault {
+    /// An id, type, capability or key is not one.
+    #[error(transparent)]
+    Id(#[from] IdError),
+    /// An id is longer than configured.
+    #[error("task id has {bytes} bytes, the limit tasks.id_bytes_max is {max}: shorten it")]
+    IdTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The payload is too large.
+    #[error(
+        "payload has at least {bytes} bytes of JSON, the limit tasks.payload_bytes_max is {max}: pass a reference to the data instead"
+    )]
+    PayloadTooLarge {
+        /// Bytes counted until the limit was passed.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The payload is nested too deeply.
+    #[error("payload is nested deeper than tasks.payload_depth_max {max}: flatten it")]
+    PayloadTooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// A list of the task is too long.
+    #[error("{what} has {count} entries, the limit {limit} is {max}: leave some out")]
+    TooMany {
+        /// The list.
+        what: &'static str,
+        /// Its length.
+        count: usize,
+        /// The configuration key of the limit.
+        limit: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// A child of a child of a child, too deep.
+    #[error(
+        "task is nested {depth} levels deep, the limit tasks.child_depth_max is {max}: return and let the parent continue"
+    )]
+    TooDeep {
+        /// Depth of the refused child.
+        depth: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// A parent has too many live children.
+    #[error("task has {max} live children, the limit tasks.children_max: await some of them first")]
+    TooManyChildren {
+        /// The limit.
+        max: usize,
+    },
+    /// The deadline has passed already.
+    #[error("deadline passed {ago:?} ago: give a later one")]
+    DeadlinePassed {
+        /// How long ago.
+        ago: Duration,
+    },
+    /// A task that it should come after is not known.
+    #[error(
+        "task {id} to come after is not known: submit it first, or raise tasks.retained_results_max"
+    )]
+    UnknownDependency {
+        /// The unknown task.
+        id: TaskId,
+    },
+    /// No dead letter of this id is held.
+    #[error("no dead letter of task {id} is held: list them with dead_letters")]
+    UnknownDeadLetter {
+        /// The task.
+        id: TaskId,
+    },
+    /// The task would wait for itself.
+    #[error("task {id} would come after itself: remove the dependency")]
+    SelfDependency {
+        /// The task.
+        id: TaskId,
+    },
+}
+
+/// A unit of work. Built with chained calls; what is wrong with it is reported by the door that it is given to.
+///
+/// ```
+/// use universal_orchestrator::{Priority, Task};
+/// let task = Task::new("python_development")
+///     .requires(["python", "django"])
+///     .priority(Priority::High)
+///     .payload(serde_json::json!({"project": "api_v2"}));
+/// assert_eq!(task.task_type().unwrap().as_str(), "python_development");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub(crate) id: Option<TaskId>,
+    pub(crate) task_type: Option<TaskType>,
+    pub(crate) required: CapabilitySet,
+    pub(crate) priority: Priority,
+    pub(crate) payload: Value,
+    pub(crate) options: Option<Box<TaskOptions>>,
+    pub(crate) fault: Option<Box<TaskFault>>,
+}
+
+/// What few tasks say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TaskOptions {
+    pub(crate) role: Option<AgentRole>,
+    pub(crate) labels: Labels,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) deadline_in: Option<Duration>,
+    pub(crate) attempt_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) not_before: Option<Instant>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) after: Vec<TaskId>,
+    pub(crate) after_failure: AfterFailure,
+    pub(crate) concurrency_key: Option<Key>,
+    pub(crate) affinity_key: Option<Key>,
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) run: Option<RunId>,
+    pub(crate) budget: Option<Limits>,
+    pub(crate) estimate: Option<Amount>,
+    pub(crate) metadata: Labels,
+    pub(crate) parent: Option<TaskId>,
+    pub(crate) depth: u32,
+    pub(crate) replay_of: Option<TaskId>,
+}
+
+impl Task {
+    /// A task of one type that any agent may do, with an id made by the orchestrator.
+    #[must_use]
+    pub fn new(task_type: impl AsRef<str>) -> Self {
+        let mut task = Self {
+            id: None,
+            task_type: None,
+            required: CapabilitySet::empty(),
+            priority: Priority::Medium,
+            payload: Value::Null,
+            options: None,
+            fault: None,
+        };
+        task.task_type = task.parsed(TaskType::new(task_type));
+        task
+    }
+
+    fn parsed<T>(&mut self, parsed: Result<T, IdError>) -> Option<T> {
+        parsed
+            .map_err(|error| {
+                self.fault.get_or_insert_with(|| Box::new(error.into()));
+            })
+            .ok()
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut TaskOptions {
+        self.options.get_or_insert_default()
+    }
+
+    /// Chooses the id; the same id twice is refused while the first is live or retained.
+    #[must_use]
+    pub fn id<I>(mut self, id: I) -> Self
+    where
+        I: TryInto<TaskId>,
+        I::Error: Into<IdErrorOrNever>,
+    {
+        match id.try_into() {
+            Ok(id) => self.id = Some(id),
+            Err(error) => {
+                if let IdErrorOrNever(Some(error)) = error.into() {
+                    self.fault.get_or_insert_with(|| Box::new(error.into()));
+                }
+            }
+        }
+        self
+    }
+
+    /// Capabilities that an agent must have, all of them.
+    #[must_use]
+    pub fn requires<I>(mut self, capabilities: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        if let Some(set) = self.parsed(CapabilitySet::new(capabilities)) {
+            self.required = set;
+        }
+        self
+    }
+
+    /// Capabilities that an agent must have, as a set made earlier: cheaper than [`Task::requires`] in a loop.
+    #[must_use]
+    pub fn requires_set(mut self, capabilities: CapabilitySet) -> Self {
+        self.required = capabilities;
+        self
+    }
+
+    /// How urgent it is; medium unless said.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// What the agent works on.
+    #[must_use]
+    pub fn payload(mut self, payload: impl Into<Value>) -> Self {
+        self.payload = payload.into();
+        self
+    }
+
+    /// Only agents of this role.
+    #[must_use]
+    pub fn role(mut self, role: AgentRole) -> Self {
+        self.options_mut().role = Some(role);
+        self
+    }
+
+    /// Only agents with this label.
+    #[must_use]
+    pub fn require_label(mut self, name: &str, value: &str) -> Self {
+        self.options_mut().labels.insert(name, value);
+        self
+    }
+
+    /// Absolute deadline, on tokio's clock: passed, the task ends as timed out wherever it stands.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.options_mut().deadline = Some(deadline);
+        self
+    }
+
+    /// Deadline counted from acceptance.
+    #[must_use]
+    pub fn deadline_in(mut self, time: Duration) -> Self {
+        self.options_mut().deadline_in = Some(time);
+        self
+    }
+
+    /// The longest that one attempt may take; unset: `tasks.attempt_timeout_ms`.
+    #[must_use]
+    pub fn attempt_timeout(mut self, time: Duration) -> Self {
+        self.options_mut().attempt_timeout = Some(time);
+        self
+    }
+
+    /// The longest that an attempt may go without reporting progress; unset: no limit.
+    #[must_use]
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.options_mut().idle_timeout = Some(time);
+        self
+    }
+
+    /// How failed attempts are retried; unset: the `[retry]` section, and never for `delegate_task`.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options_mut().retry = Some(policy);
+        self
+    }
+
+    /// Not before this instant.
+    #[must_use]
+    pub fn not_before(mut self, instant: Instant) -> Self {
+        self.options_mut().not_before = Some(instant);
+        self
+    }
+
+    /// Not before this time has passed since acceptance.
+    #[must_use]
+    pub fn delay(mut self, time: Duration) -> Self {
+        self.options_mut().delay = Some(time);
+        self
+    }
+
+    /// Not before this task is over. May be given several times.
+    #[must_use]
+    pub fn after(mut self, task: impl Into<TaskId>) -> Self {
+        self.options_mut().after.push(task.into());
+        self
+    }
+
+    /// What happens when a task that this one comes after does not succeed; it fails too, unless said.
+    #[must_use]
+    pub fn after_failure(mut self, policy: AfterFailure) -> Self {
+        self.options_mut().after_failure = policy;
+        self
+    }
+
+    /// Tasks of one key run at most so many at once, and so many a second, as `[concurrency_keys]` says.
+    #[must_use]
+    pub fn concurrency_key(mut self, key: impl AsRef<str>) -> Self {
+        let key = self.parsed(Key::new(key));
+        self.options_mut().concurrency_key = key;
+        self
+    }
+
+    /// Tasks of one key go to the same agent while it is eligible (rendezvous hashing).
+    #[must_use]
+    pub fn affinity_key(mut self, key: impl AsRef<str>) -> Self {
+        let key = self.parsed(Key::new(key));
+        self.options_mut().affinity_key = key;
+        self
+    }
+
+    /// Whom the task is for.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl AsRef<str>) -> Self {
+        let tenant = self.parsed(Tenant::new(tenant));
+        self.options_mut().tenant = tenant;
+        self
+    }
+
+    /// The run whose budget the task shares.
+    #[must_use]
+    pub fn run(mut self, run: impl AsRef<str>) -> Self {
+        let run = self.parsed(RunId::new(run));
+        self.options_mut().run = run;
+        self
+    }
+
+    /// What this task with all its children may spend.
+    #[must_use]
+    pub fn budget(mut self, limits: Limits) -> Self {
+        self.options_mut().budget = Some(limits);
+        self
+    }
+
+    /// What an attempt is expected to spend: reserved before it starts, the unused part returned after.
+    #[must_use]
+    pub fn estimate(mut self, amount: Amount) -> Self {
+        self.options_mut().estimate = Some(amount);
+        self
+    }
+
+    /// A note for agents and hooks; plays no part in routing.
+    #[must_use]
+    pub fn metadata(mut self, name: &str, value: &str) -> Self {
+        self.options_mut().metadata.insert(name, value);
+        self
+    }
+
+    /// The id, when one was chosen.
+    #[must_use]
+    pub const fn chosen_id(&self) -> Option<&TaskId> {
+        self.id.as_ref()
+    }
+
+    /// The type; `None` when what was given is not a type.
+    #[must_use]
+    pub const fn task_type(&self) -> Option<&TaskType> {
+        self.task_type.as_ref()
+    }
+
+    /// The required capabilities.
+    #[must_use]
+    pub const fn required(&self) -> &CapabilitySet {
+        &self.required
+    }
+
+    /// The priority.
+    #[must_use]
+    pub const fn priority_level(&self) -> Priority {
+        self.priority
+    }
+
+    /// The payload.
+    #[must_use]
+    pub const fn payload_value(&self) -> &Value {
+        &self.payload
+    }
+
+    /// Notes for agents and hooks.
+    #[must_use]
+    pub fn metadata_value(&self, name: &str) -> Option<&str> {
+        self.options.as_ref()?.metadata.get(name)
+    }
+
+    /// All notes for agents and hooks.
+    pub fn metadata_entries(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
+        self.options.iter().flat_map(|o| o.metadata.iter())
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant_name(&self) -> Option<&Tenant> {
+        self.options.as_ref()?.tenant.as_ref()
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn run_id(&self) -> Option<&RunId> {
+        self.options.as_ref()?.run.as_ref()
+    }
+
+    /// The task that submitted this one as a child.
+    #[must_use]
+    pub fn parent(&self) -> Option<&TaskId> {
+        self.options.as_ref()?.parent.as_ref()
+    }
+
+    /// How many ancestors it has.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.options.as_ref().map_or(0, |o| o.depth)
+    }
+
+    /// Rewrites what a shape hook may rewrite.
+    pub(crate) fn apply_patch(&mut self, patch: TaskPatch) {
+        if let Some(priority) = patch.priority {
+            self.priority = priority;
+        }
+        if let Some(payload) = patch.payload {
+            self.payload = payload;
+        }
+        if let Some(time) = patch.deadline_in {
+            let options = self.options_mut();
+            options.deadline_in = Some(options.deadline_in.map_or(time, |old| old.min(time)));
+        }
+        if let Some(time) = patch.attempt_timeout {
+            self.options_mut().attempt_timeout = Some(time);
+        }
+        if let Some(policy) = patch.retry {
+            self.options_mut().retry = Some(policy);
+        }
+        if let Some(key) = patch.affinity_key {
+            self.options_mut().affinity_key = Some(key);
+        }
+        for (name, value) in patch.metadata {
+            self.options_mut().metadata.insert(&name, &value);
+        }
+    }
+}
+
+/// An [`IdError`], or none when the conversion cannot fail. Lets [`Task::id`] take ids and texts alike.
+#[derive(Debug)]
+pub struct IdErrorOrNever(Option<IdError>);
+
+impl From<IdError> for IdErrorOrNever {
+    fn from(error: IdError) -> Self {
+        Self(Some(error))
+    }
+}
+
+impl From<std::convert::Infallible> for IdErrorOrNever {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// What a shape hook may change: never id, principal, type or required capabilities.
+///
+/// Bounds are checked again after the change; a deadline can only come nearer.
+#[derive(Debug, Clone, Default)]
+pub struct TaskPatch {
+    /// Another priority.
+    pub priority: Option<Priority>,
+    /// Another payload.
+    pub payload: Option<Value>,
+    /// A nearer deadline, counted from acceptance.
+    pub deadline_in: Option<Duration>,
+    /// Another attempt timeout.
+    pub attempt_timeout: Option<Duration>,
+    /// Another retry policy.
+    pub retry: Option<RetryPolicy>,
+    /// Another affinity key.
+    pub affinity_key: Option<Key>,
+    /// Further metadata.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Counts the JSON size of a value and its depth until one passes its limit.
+///
+/// The size is that of compact JSON without escapes: a lower bound of the serialised size, exact for texts without control characters and quotes.
+pub(crate) fn json_bounds(
+    value: &Value,
+    bytes_max: usize,
+    depth_max: usize,
+) -> Result<(), BoundsExceeded> {
+    let mut bytes = 0usize;
+    measure(value, depth_max, bytes_max, &mut bytes)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BoundsExceeded {
+    Bytes(usize),
+    Depth,
+}
+
+fn measure(
+    value: &Value,
+    depth_left: usize,
+    max: usize,
+    bytes: &mut usize,
+) -> Result<(), BoundsExceeded> {
+    *bytes += match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number_bytes(number),
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.len().saturating_sub(1) + 2,
+        Value::Object(entries) => {
+            entries.len().saturating_sub(1) + 2 + entries.keys().map(|k| k.len() + 3).sum::<usize>()
+        }
+    };
+    if *bytes > max {
+        return Err(BoundsExceeded::Bytes(*bytes));
+    }
+    match value {
+        Value::Array(items) => {
+            let left = depth_left.checked_sub(1).ok_or(BoundsExceeded::Depth)?;
+            items.iter().try_for_each(|v| measure(v, left, max, bytes))
+        }
+        Value::Object(entries) => {
+            let left = depth_left.checked_sub(1).ok_or(BoundsExceeded::Depth)?;
+            entries
+                .values()
+                .try_for_each(|v| measure(v, left, max, bytes))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn number_bytes(number: &serde_json::Number) -> usize {
+    if let Some(n) = number.as_u64() {
+        return n.checked_ilog10().map_or(1, |digits| digits as usize + 1);
+    }
+    number.to_string().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn size_of_json_is_that_of_compact_text() {
+        for value in [
+            json!(null),
+            json!([1, 22, -3, 4.5]),
+            json!({"a": [true, false], "bc": "text"}),
+            json!({}),
+            json!([]),
+        ] {
+            let mut bytes = 0;
+            measure(&value, 10, usize::MAX, &mut bytes).unwrap();
+            assert_eq!(bytes, value.to_string().len(), "{value}");
+        }
+    }
+
+    #[test]
+    fn depth_counts_containers() {
+        let value = json!([[[1]]]);
+        assert_eq!(json_bounds(&value, 100, 3), Ok(()));
+        assert_eq!(json_bounds(&value, 100, 2), Err(BoundsExceeded::Depth));
+        assert_eq!(
+            json_bounds(&json!("abcdef"), 7, 2),
+            Err(BoundsExceeded::Bytes(8))
+        );
+    }
+
+    #[test]
+    fn the_first_fault_is_kept() {
+        let task = Task::new("").requires(["a\n"]);
+        assert!(
+            task.fault
+                .unwrap()
+                .to_string()
+                .starts_with("task type is empty")
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! What the runnable examples share: each example is a short `main` over a module of this library.
+//!
+//! [`audit`] holds the analysers, the report and the command line of `audit_tree`, which sends sixty
+//! agents through every file of a source tree.
+
+pub mod audit;
