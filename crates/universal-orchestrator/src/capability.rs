@@ -47,10 +47,8 @@ impl CapabilitySet {
     pub fn from_capabilities(mut items: Vec<Capability>) -> Self {
         items.sort_unstable();
         items.dedup();
-        let mut hasher = FixedState::default().build_hasher();
-        items.hash(&mut hasher);
         Self(Arc::new(Inner {
-            hash: hasher.finish(),
+            hash: FixedState::default().hash_one(&items),
             items: items.into_boxed_slice(),
         }))
     }

@@ -1,12 +1,13 @@
 //! Events tell; they never decide. A bounded broadcast that anybody may listen to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 
 use crate::agent::Availability;
 use crate::id::{AgentId, TaskId};
@@ -112,41 +113,77 @@ pub struct EventRecord {
     pub event: Event,
 }
 
-/// Sends events when somebody listens.
+/// The last events, for whoever listens. Its owner emits under a lock of its own, so events are in the order of the decisions.
 #[derive(Debug)]
 pub(crate) struct EventBus {
-    sender: broadcast::Sender<EventRecord>,
-    sequence: AtomicU64,
-    lagged: Arc<AtomicU64>,
+    ring: Mutex<Ring>,
+    listeners: AtomicUsize,
+    waiting: AtomicUsize,
+    notify: Notify,
+    closed: AtomicBool,
+    lagged: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Ring {
+    slots: Box<[Option<EventRecord>]>,
+    /// Sequence of the last event.
+    last: u64,
+    /// The slot of the next one.
+    next: usize,
 }
 
 impl EventBus {
     pub(crate) fn new(capacity: usize) -> Self {
+        let ring = Ring {
+            slots: vec![None; capacity.max(1)].into_boxed_slice(),
+            last: 0,
+            next: 0,
+        };
         Self {
-            sender: broadcast::Sender::new(capacity.max(1)),
-            sequence: AtomicU64::new(0),
-            lagged: Arc::default(),
+            ring: Mutex::new(ring),
+            listeners: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            notify: Notify::new(),
+            closed: AtomicBool::new(false),
+            lagged: AtomicU64::new(0),
         }
     }
 
-    /// Builds and sends an event; costs one load when nobody listens.
+    /// Builds and keeps an event; costs one load when nobody listens.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        if self.sender.receiver_count() == 0 {
+        if self.listeners.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
-        // The last listener may have left since; then nobody misses the event.
-        let _ = self.sender.send(EventRecord {
-            sequence,
-            event: event(),
-        });
+        let event = event();
+        let mut ring = self.ring.lock();
+        ring.last += 1;
+        let (sequence, at) = (ring.last, ring.next);
+        ring.next = if at + 1 == ring.slots.len() {
+            0
+        } else {
+            at + 1
+        };
+        ring.slots[at] = Some(EventRecord { sequence, event });
+        drop(ring);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.notify.notify_waiters();
+        }
     }
 
-    pub(crate) fn subscribe(&self) -> EventStream {
+    pub(crate) fn subscribe(self: &Arc<Self>) -> EventStream {
+        self.listeners.fetch_add(1, Ordering::SeqCst);
+        let seen = self.ring.lock().last;
         EventStream {
-            receiver: self.sender.subscribe(),
-            lagged: Arc::clone(&self.lagged),
+            bus: Arc::clone(self),
+            seen,
         }
+    }
+
+    /// Nothing follows any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
     }
 
     pub(crate) fn lagged(&self) -> u64 {
@@ -157,37 +194,104 @@ impl EventBus {
 /// A listener. One that is slower than the events loses the oldest; the loss is counted.
 #[derive(Debug)]
 pub struct EventStream {
-    receiver: broadcast::Receiver<EventRecord>,
-    lagged: Arc<AtomicU64>,
+    bus: Arc<EventBus>,
+    seen: u64,
 }
 
 impl EventStream {
-    /// The next event; `None` when the orchestrator is gone.
+    /// The next event; `None` when the orchestrator has ended and everything was read.
     ///
     /// # Cancel safety
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<EventRecord> {
         loop {
-            match self.receiver.recv().await {
-                Ok(record) => return Some(record),
-                Err(broadcast::error::RecvError::Closed) => return None,
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    self.lagged.fetch_add(missed, Ordering::Relaxed);
-                }
+            let bus = Arc::clone(&self.bus);
+            let notified = bus.notify.notified();
+            let _waiting = Waiting::new(&bus.waiting);
+            if let Some(record) = self.try_next() {
+                return Some(record);
             }
+            if bus.closed.load(Ordering::SeqCst) {
+                return None;
+            }
+            notified.await;
         }
     }
 
     /// The next event if one is there.
     pub fn try_next(&mut self) -> Option<EventRecord> {
-        loop {
-            match self.receiver.try_recv() {
-                Ok(record) => return Some(record),
-                Err(broadcast::error::TryRecvError::Lagged(missed)) => {
-                    self.lagged.fetch_add(missed, Ordering::Relaxed);
-                }
-                Err(_) => return None,
-            }
+        let ring = self.bus.ring.lock();
+        let capacity = ring.slots.len() as u64;
+        let oldest = ring.last.saturating_sub(capacity);
+        if self.seen < oldest {
+            self.bus
+                .lagged
+                .fetch_add(oldest - self.seen, Ordering::Relaxed);
+            self.seen = oldest;
         }
+        if self.seen == ring.last {
+            return None;
+        }
+        self.seen += 1;
+        let behind = (ring.last - self.seen) as usize;
+        let at = (ring.next + ring.slots.len() - 1 - behind) % ring.slots.len();
+        ring.slots[at].clone()
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.bus.listeners.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts a listener that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_listener_loses_the_oldest_and_the_loss_is_counted() {
+        let bus = Arc::new(EventBus::new(3));
+        bus.emit(|| Event::ShutdownStarted);
+        let mut listener = bus.subscribe();
+        assert!(listener.try_next().is_none(), "what was before it listened");
+        for _ in 0..5 {
+            bus.emit(|| Event::ShutdownStarted);
+        }
+        let sequences: Vec<_> = std::iter::from_fn(|| listener.try_next())
+            .map(|r| r.sequence)
+            .collect();
+        assert_eq!(sequences, [3, 4, 5]);
+        assert_eq!(bus.lagged(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_listener_wakes_and_ends_with_the_bus() {
+        let bus = Arc::new(EventBus::new(3));
+        let mut listener = bus.subscribe();
+        let emitter = Arc::clone(&bus);
+        let (record, ()) = tokio::join!(listener.next(), async move {
+            emitter.emit(|| Event::ShutdownStarted)
+        });
+        assert_eq!(record.map(|r| r.sequence), Some(1));
+        let closer = Arc::clone(&bus);
+        let (end, ()) = tokio::join!(listener.next(), async move { closer.close() });
+        assert!(end.is_none());
     }
 }

@@ -10,7 +10,7 @@ use crate::budget::AccountId;
 use crate::capability::Labels;
 use crate::clock::Stamp;
 use crate::engine::keys::KeyAnswer;
-use crate::engine::pools::{ClassIx, Demand, Lane};
+use crate::engine::pools::{ClassIx, Demand, Reach};
 use crate::engine::queue::OrderKey;
 use crate::engine::tasks::{Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
@@ -208,6 +208,7 @@ impl Engine {
             .emit(|| Event::TaskAccepted { task: id.clone() });
         if self.plugins.wants(OBSERVE, HookPoint::Submit) {
             self.effects
+                .rare()
                 .seen
                 .push(Seen::Submitted(Arc::clone(&launch.record)));
         }
@@ -287,7 +288,10 @@ impl Engine {
             task: record.id().clone(),
         });
         if self.plugins.wants(OBSERVE, HookPoint::Submit) {
-            self.effects.seen.push(Seen::Submitted(Arc::clone(record)));
+            self.effects
+                .rare()
+                .seen
+                .push(Seen::Submitted(Arc::clone(record)));
         }
         if let Some(parent) = way.parent.and_then(|p| self.tasks.entries.get_mut(p)) {
             parent.cold_mut().children.push(key);
@@ -363,8 +367,8 @@ impl Engine {
             .as_deref()
             .and_then(|o| o.affinity_key.as_ref())
         {
-            Some(key) => self.sticky(class, key, &[Lane::Push, Lane::Told]),
-            None => self.pools.best(class, &[Lane::Push, Lane::Told]),
+            Some(key) => self.sticky(class, key, Reach::All),
+            None => self.pools.best(class, Reach::All),
         };
         found.ok_or_else(|| self.why_none(class, task, now))
     }
@@ -587,7 +591,7 @@ impl Engine {
         if left > 1 {
             self.set_place(task, Place::Blocked(left - 1));
         } else if let Some(launch) = self.make_ready_or_wait(task, now) {
-            self.effects.launches.push(launch);
+            self.effects.rare().launches.push(launch);
         }
     }
 

@@ -122,7 +122,7 @@ impl Engine {
             attempt: delegation.attempt(),
         });
         if self.plugins.wants(OBSERVE, HookPoint::Delegate) {
-            self.effects.seen.push(Seen::Delegated(
+            self.effects.rare().seen.push(Seen::Delegated(
                 Arc::clone(&launch.record),
                 delegation.clone(),
             ));
@@ -165,6 +165,7 @@ impl Engine {
         }
         if self.plugins.wants(OBSERVE, HookPoint::Start) {
             self.effects
+                .rare()
                 .seen
                 .push(Seen::Started(record, launch.delegation.clone()));
         }
@@ -203,7 +204,9 @@ impl Engine {
         if let Some(idle) = idle {
             self.timers.set(now.after(idle), Timer::Idle(task, attempt));
         }
-        self.sweep_timers();
+        if self.timers.wants_sweep() {
+            self.sweep_timers();
+        }
     }
 
     /// Puts an agent into, or takes it out of, its pool's ready order, as it stands now.

@@ -118,33 +118,49 @@ pub(crate) enum Garbage {
     Waiter(oneshot::Sender<Launch>),
 }
 
-/// What a decision makes happen outside of the lock.
+/// What a decision makes happen outside of the lock. What happens at every completion stands here, the rest in a box.
 #[derive(Default)]
 pub(crate) struct Effects {
-    pub(crate) launches: Vec<Launch>,
-    pub(crate) delivers: Vec<(oneshot::Sender<Launch>, Launch)>,
-    pub(crate) seen: Vec<Seen>,
     pub(crate) finished: SmallVec<[Finished; 1]>,
-    pub(crate) signals: SmallVec<[(Arc<Signal>, TaskOutcome); 1]>,
-    pub(crate) cancels: Vec<Arc<AttemptCell>>,
-    pub(crate) aborts: Vec<Arc<AttemptCell>>,
-    pub(crate) gates: Vec<Gate>,
     pub(crate) garbage: SmallVec<[Garbage; 1]>,
+    pub(crate) signals: SmallVec<[(Arc<Signal>, TaskOutcome); 1]>,
+    rare: Option<Box<RareEffects>>,
     /// The background task has to look at its timers again.
     pub(crate) rearm: bool,
 }
 
+/// What few decisions make happen.
+#[derive(Default)]
+pub(crate) struct RareEffects {
+    pub(crate) launches: Vec<Launch>,
+    pub(crate) delivers: Vec<(oneshot::Sender<Launch>, Launch)>,
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) cancels: Vec<Arc<AttemptCell>>,
+    pub(crate) aborts: Vec<Arc<AttemptCell>>,
+    pub(crate) gates: Vec<Gate>,
+}
+
 impl Effects {
+    pub(crate) fn rare(&mut self) -> &mut RareEffects {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(crate) const fn take_rare(&mut self) -> Option<Box<RareEffects>> {
+        self.rare.take()
+    }
+
+    /// Takes out one attempt of an in-process agent.
+    pub(crate) fn take_launch(&mut self) -> Option<Launch> {
+        let launches = &mut self.rare.as_mut()?.launches;
+        let at = launches.iter().position(|l| l.runs.is_some())?;
+        Some(launches.remove(at))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.launches.is_empty()
-            && self.delivers.is_empty()
-            && self.seen.is_empty()
-            && self.finished.is_empty()
-            && self.signals.is_empty()
-            && self.cancels.is_empty()
-            && self.aborts.is_empty()
-            && self.gates.is_empty()
+        self.finished.is_empty()
             && self.garbage.is_empty()
+            && self.signals.is_empty()
+            && self.rare.is_none()
             && !self.rearm
     }
 }

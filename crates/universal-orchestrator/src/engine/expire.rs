@@ -23,7 +23,7 @@ impl Engine {
                 if self.place(task) == Some(Place::Delayed)
                     && let Some(launch) = self.make_ready_or_wait(task, now)
                 {
-                    self.effects.launches.push(launch);
+                    self.effects.rare().launches.push(launch);
                 }
             }
             Timer::Deadline(task) => {
@@ -51,7 +51,7 @@ impl Engine {
             Timer::Lease(task, attempt) => self.lease_due(task, attempt, now),
             Timer::Abort(cell) => {
                 if Arc::strong_count(&cell) > 1 {
-                    self.effects.aborts.push(cell);
+                    self.effects.rare().aborts.push(cell);
                 }
             }
             Timer::ZombieLease(task, attempt) => {

@@ -35,7 +35,7 @@ impl Engine {
         let record = Arc::clone(&self.tasks.entries[task].record);
         if self.plugins.wants(Stage::Guard, HookPoint::Retry) {
             self.set_place(task, Place::Gate);
-            self.effects.gates.push(Gate {
+            self.effects.rare().gates.push(Gate {
                 task,
                 record,
                 delegation,
@@ -88,7 +88,7 @@ impl Engine {
             delay,
         });
         if self.plugins.wants(OBSERVE, HookPoint::Retry) {
-            self.effects.seen.push(Seen::Retrying(
+            self.effects.rare().seen.push(Seen::Retrying(
                 Arc::clone(record),
                 delegation,
                 failure,
@@ -99,7 +99,7 @@ impl Engine {
             entry.cold_mut().due = now.after(delay);
         }
         if let Some(launch) = self.make_ready_or_wait(task, now) {
-            self.effects.launches.push(launch);
+            self.effects.rare().launches.push(launch);
         }
     }
 
@@ -196,7 +196,7 @@ impl Engine {
         let told = entry.state != TaskState::Queued;
         let zombie = match (in_process, &entry.cell) {
             (true, Some(cell)) => {
-                self.effects.cancels.push(Arc::clone(cell));
+                self.effects.rare().cancels.push(Arc::clone(cell));
                 let grace = self.settings.tasks.cancel_grace_ms;
                 self.timers
                     .set(now.after_ms(grace), Timer::Abort(Arc::clone(cell)));

@@ -2,7 +2,7 @@
 
 use crate::clock::Stamp;
 use crate::engine::keys::KeyAnswer;
-use crate::engine::pools::{ClassIx, Lane};
+use crate::engine::pools::{ClassIx, Lane, RankKey, Reach};
 use crate::engine::queue::{OrderKey, Spot};
 use crate::engine::tasks::Place;
 use crate::engine::timers::Timer;
@@ -101,7 +101,7 @@ impl Engine {
         }
     }
 
-    fn ready_agent(&self, task: TaskKey, class: ClassIx) -> Option<AgentKey> {
+    fn ready_agent(&mut self, task: TaskKey, class: ClassIx) -> Option<AgentKey> {
         let affinity = self.tasks.entries[task]
             .record
             .task()
@@ -109,29 +109,32 @@ impl Engine {
             .as_deref()
             .and_then(|o| o.affinity_key.as_ref());
         match affinity {
-            Some(key) => self.sticky(class, key, &[Lane::Push]),
-            None => self.pools.best(class, &[Lane::Push]),
+            Some(key) => self.sticky(class, key, Reach::Push),
+            None => self.pools.best(class, Reach::Push),
         }
     }
 
     /// The ready agent of the highest rendezvous weight. Costs one hash for each ready agent of the class.
-    pub(crate) fn sticky(&self, class: ClassIx, key: &Key, lanes: &[Lane]) -> Option<AgentKey> {
+    pub(crate) fn sticky(&self, class: ClassIx, key: &Key, reach: Reach) -> Option<AgentKey> {
         let pools = &self.pools.class(class).pools;
-        pools
+        let ready = pools
             .iter()
-            .flat_map(|ix| {
-                lanes
-                    .iter()
-                    .flat_map(|lane| self.pools.pool(*ix).ready_in(*lane))
-            })
-            .max_by_key(|(rank, agent)| {
-                let weight = self
-                    .agents
-                    .slots
-                    .get(*agent)
-                    .map_or(0, |slot| rendezvous_weight(key, &slot.id));
-                (weight, std::cmp::Reverse(rank.order))
-            })
+            .flat_map(|ix| self.pools.pool(*ix).ready(reach));
+        self.stickiest(key, ready)
+    }
+
+    pub(crate) fn stickiest(
+        &self,
+        key: &Key,
+        ready: impl Iterator<Item = (RankKey, AgentKey)>,
+    ) -> Option<AgentKey> {
+        let weighed = ready.map(|(rank, agent)| {
+            let slot = self.agents.slots.get(agent);
+            let weight = slot.map_or(0, |slot| rendezvous_weight(key, &slot.id));
+            ((weight, std::cmp::Reverse(rank.order)), agent)
+        });
+        weighed
+            .max_by_key(|(weight, _)| *weight)
             .map(|(_, agent)| agent)
     }
 
@@ -177,9 +180,7 @@ impl Engine {
         while self.may_match() {
             let (pools, ready) = (&self.pools, &self.ready);
             let open = (0..classes).filter(|c| {
-                ready.class_len(*c) > 0
-                    && pools.class(*c).paused == 0
-                    && pools.best(*c, &[Lane::Push]).is_some()
+                ready.class_len(*c) > 0 && pools.class(*c).paused == 0 && pools.has_ready(*c)
             });
             let Some((spot, task)) = ready.first(open) else {
                 return;
@@ -232,7 +233,7 @@ impl Engine {
         if let Some(mut launch) = self.bind(task, agent, now) {
             if launch.runs.is_some() {
                 self.commit_silently(&mut launch, now);
-                self.effects.launches.push(launch);
+                self.effects.rare().launches.push(launch);
             } else {
                 self.deliver(launch, now);
             }
@@ -286,8 +287,8 @@ impl Engine {
         });
         let agent = launch.agent;
         match waiter {
-            Some(waiter) => self.effects.delivers.push((waiter, launch)),
-            None => self.effects.launches.push(launch),
+            Some(waiter) => self.effects.rare().delivers.push((waiter, launch)),
+            None => self.effects.rare().launches.push(launch),
         }
         self.set_ready(agent, now);
     }

@@ -26,7 +26,9 @@ mod window;
 mod tests;
 
 pub(crate) use accept::{Accepted, DelegateOptions, Doorway};
-pub(crate) use effects::{Effects, Finished, Gate, Launch, OBSERVE, Phase, Seen, Signal};
+pub(crate) use effects::{
+    Effects, Finished, Gate, Launch, OBSERVE, Phase, RareEffects, Seen, Signal,
+};
 pub(crate) use query::Counts;
 pub(crate) use register::Pull;
 pub(crate) use report::{Report, RunEnd};

@@ -2,7 +2,9 @@
 //!
 //! Known elsewhere as auto-clustering (HTCondor). Cost of a decision grows with the number of pools of a class, never with the number of agents.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{Hash, Hasher};
 
 use hashbrown::{Equivalent, HashMap};
@@ -19,17 +21,53 @@ pub(crate) struct RankKey {
     pub(crate) order: u64,
 }
 
+/// A rank key as one number: compared at once.
+type Packed = u128;
+
+const NONE: Packed = u128::MAX;
+
 impl RankKey {
-    pub(crate) const NONE: Self = Self {
-        rank: u64::MAX,
-        order: u64::MAX,
-    };
+    const fn packed(self) -> Packed {
+        (self.rank as u128) << 64 | self.order as u128
+    }
+}
+
+/// Heads of pools, each at most the true one.
+type HeadIndex = BinaryHeap<Reverse<(Packed, PoolIx)>>;
+
+/// Classes of at most so many pools look at all heads.
+const SCANNED: usize = 48;
+
+/// Which ready agents a decision may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those that the queue may push to.
+    Push = 0,
+    /// All of them.
+    All = 1,
+}
+
+/// Mends the top of an index until it is the true head of its pool.
+fn true_top(index: &mut HeadIndex, heads: &[Packed]) -> (Packed, PoolIx) {
+    while let Some(mut top) = index.peek_mut() {
+        let Reverse((head, ix)) = *top;
+        let now = heads[ix as usize];
+        if now == head {
+            return (head, ix);
+        }
+        if now == NONE {
+            PeekMut::pop(top);
+        } else {
+            *top = Reverse((now, ix));
+        }
+    }
+    (NONE, 0)
 }
 
 pub(crate) type PoolIx = u32;
 pub(crate) type ClassIx = u32;
 
-/// Which ready agents a decision may take.
+/// How a ready agent can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
     /// In-process agents, and external ones that wait in `next_task`: the queue may push to them.
@@ -54,6 +92,8 @@ pub(crate) struct Pool {
     push: BTreeMap<RankKey, AgentKey>,
     told: BTreeMap<RankKey, AgentKey>,
     pub(crate) classes: Vec<ClassIx>,
+    /// Those of its classes that keep an index of heads.
+    indexed: Vec<ClassIx>,
 }
 
 impl Pool {
@@ -72,12 +112,11 @@ impl Pool {
         }
     }
 
-    pub(crate) fn ready_in(&self, lane: Lane) -> impl Iterator<Item = (RankKey, AgentKey)> + '_ {
-        let map = match lane {
-            Lane::Push => &self.push,
-            Lane::Told => &self.told,
-        };
-        map.iter().map(|(rank, key)| (*rank, *key))
+    /// Ready agents within reach.
+    pub(crate) fn ready(&self, reach: Reach) -> impl Iterator<Item = (RankKey, AgentKey)> + '_ {
+        let told = (reach == Reach::All).then_some(&self.told);
+        let both = self.push.iter().chain(told.into_iter().flatten());
+        both.map(|(rank, key)| (*rank, *key))
     }
 }
 
@@ -144,6 +183,8 @@ pub(crate) struct Class {
     pub(crate) pools: Vec<PoolIx>,
     /// How many of its required capabilities are paused.
     pub(crate) paused: u32,
+    /// Heaps of the pools' heads, kept when there are many pools.
+    index: [Option<HeadIndex>; 2],
 }
 
 /// Pools, classes and the heads of the pools' ready orders.
@@ -152,8 +193,8 @@ pub(crate) struct Pools {
     pools: Vec<Pool>,
     free_pools: Vec<PoolIx>,
     by_signature: HashMap<Signature, PoolIx>,
-    push_heads: Vec<RankKey>,
-    told_heads: Vec<RankKey>,
+    /// Best ready agent of each pool: that the queue may push to, and of all.
+    heads: [Vec<Packed>; 2],
     classes: Vec<Class>,
     by_demand: HashMap<OwnedDemand, ClassIx>,
     pools_with: HashMap<Capability, Vec<PoolIx>>,
@@ -240,7 +281,10 @@ impl Pools {
         }
         classes.sort_unstable();
         for class in &classes {
-            self.classes[*class as usize].pools.push(ix);
+            let class = &mut self.classes[*class as usize];
+            class.pools.push(ix);
+            // Built again on its next use, with this pool.
+            class.index = [None, None];
         }
         self.by_signature.insert(signature.clone(), ix);
         let pool = Pool {
@@ -250,11 +294,13 @@ impl Pools {
             push: BTreeMap::new(),
             told: BTreeMap::new(),
             classes,
+            indexed: Vec::new(),
         };
         if ix as usize == self.pools.len() {
             self.pools.push(pool);
-            self.push_heads.push(RankKey::NONE);
-            self.told_heads.push(RankKey::NONE);
+            for heads in &mut self.heads {
+                heads.push(NONE);
+            }
         } else {
             self.pools[ix as usize] = pool;
         }
@@ -280,6 +326,7 @@ impl Pools {
         let is_gone = |ix: &PoolIx| gone.binary_search(ix).is_ok();
         for class in &mut self.classes {
             class.pools.retain(|ix| !is_gone(ix));
+            class.index = [None, None];
         }
         self.pools_with.retain(|_, pools| {
             pools.retain(|ix| !is_gone(ix));
@@ -287,6 +334,7 @@ impl Pools {
         });
         for ix in &gone {
             self.pools[*ix as usize].classes.clear();
+            self.pools[*ix as usize].indexed.clear();
         }
         self.free_pools.extend(gone);
         self.empty = 0;
@@ -315,28 +363,42 @@ impl Pools {
         pool.slots = pool.slots - u64::from(before) + u64::from(after);
     }
 
-    fn heads(&mut self, lane: Lane) -> &mut Vec<RankKey> {
-        match lane {
-            Lane::Push => &mut self.push_heads,
-            Lane::Told => &mut self.told_heads,
-        }
-    }
-
     /// Puts an agent into its pool's ready order.
     pub(crate) fn insert(&mut self, ix: PoolIx, lane: Lane, rank: RankKey, agent: AgentKey) {
-        self.pools[ix as usize].lane(lane).insert(rank, agent);
-        let head = &mut self.heads(lane)[ix as usize];
-        *head = (*head).min(rank);
+        let pool = &mut self.pools[ix as usize];
+        pool.lane(lane).insert(rank, agent);
+        let head = rank.packed();
+        if lane == Lane::Push {
+            self.lower(ix, Reach::Push, head);
+        }
+        self.lower(ix, Reach::All, head);
+    }
+
+    /// A pool may have a better head: tells the classes that keep an index of heads.
+    fn lower(&mut self, ix: PoolIx, reach: Reach, head: Packed) {
+        let current = &mut self.heads[reach as usize][ix as usize];
+        if head >= *current {
+            return;
+        }
+        *current = head;
+        for class in &self.pools[ix as usize].indexed {
+            if let Some(index) = &mut self.classes[*class as usize].index[reach as usize] {
+                index.push(Reverse((head, ix)));
+            }
+        }
     }
 
     /// Takes an agent out of its pool's ready order.
     pub(crate) fn remove(&mut self, ix: PoolIx, lane: Lane, rank: RankKey) {
-        let map = self.pools[ix as usize].lane(lane);
-        map.remove(&rank);
-        let first = map
-            .first_key_value()
-            .map_or(RankKey::NONE, |(rank, _)| *rank);
-        self.heads(lane)[ix as usize] = first;
+        let pool = &mut self.pools[ix as usize];
+        pool.lane(lane).remove(&rank);
+        let first = |map: &BTreeMap<RankKey, AgentKey>| {
+            map.first_key_value()
+                .map_or(NONE, |(rank, _)| rank.packed())
+        };
+        let push = first(&pool.push);
+        self.heads[Reach::Push as usize][ix as usize] = push;
+        self.heads[Reach::All as usize][ix as usize] = push.min(first(&pool.told));
     }
 
     /// The class of a demand, made on first use.
@@ -356,6 +418,7 @@ impl Pools {
         self.classes.push(Class {
             pools,
             paused: demand.required.iter().filter(|c| paused(c)).count() as u32,
+            index: [None, None],
         });
         self.by_demand.insert(
             OwnedDemand {
@@ -366,11 +429,6 @@ impl Pools {
             ix,
         );
         ix
-    }
-
-    /// The class of a demand if it was used before.
-    pub(crate) fn known_class(&self, demand: &Demand<'_>) -> Option<ClassIx> {
-        self.by_demand.get(demand).copied()
     }
 
     /// Pools that satisfy a demand, found through its rarest capability.
@@ -393,30 +451,67 @@ impl Pools {
     }
 
     /// The best ready agent of a class.
-    pub(crate) fn best(&self, class: ClassIx, lanes: &[Lane]) -> Option<AgentKey> {
-        let mut best = (RankKey::NONE, 0, Lane::Push);
-        let pools = &self.classes[class as usize].pools;
-        for lane in lanes {
-            let heads = match lane {
-                Lane::Push => &self.push_heads,
-                Lane::Told => &self.told_heads,
-            };
-            for ix in pools {
+    ///
+    /// A class of few pools looks at the head of each.
+    /// One of many keeps a heap of heads that are never above the true ones, and mends its top until it is true.
+    pub(crate) fn best(&mut self, class: ClassIx, reach: Reach) -> Option<AgentKey> {
+        let heads = &self.heads[reach as usize];
+        let class_state = &mut self.classes[class as usize];
+        let (head, ix) = if class_state.pools.len() <= SCANNED {
+            let mut best = (NONE, 0);
+            for ix in &class_state.pools {
                 let head = heads[*ix as usize];
                 if head < best.0 {
-                    best = (head, *ix, *lane);
+                    best = (head, *ix);
                 }
             }
-        }
-        if best.0 == RankKey::NONE {
+            best
+        } else {
+            if class_state.index[reach as usize].is_none() {
+                for ix in &class_state.pools {
+                    let indexed = &mut self.pools[*ix as usize].indexed;
+                    if !indexed.contains(&class) {
+                        indexed.push(class);
+                    }
+                }
+            }
+            let pools = &class_state.pools;
+            let rebuild = || -> HeadIndex {
+                let ready = pools.iter().map(|ix| Reverse((heads[*ix as usize], *ix)));
+                ready.filter(|Reverse((head, _))| *head != NONE).collect()
+            };
+            let index = class_state.index[reach as usize].get_or_insert_with(rebuild);
+            if index.len() > pools.len() * 4 {
+                *index = rebuild();
+            }
+            true_top(index, heads)
+        };
+        if head == NONE {
             return None;
         }
-        let pool = &self.pools[best.1 as usize];
-        let map = match best.2 {
-            Lane::Push => &pool.push,
-            Lane::Told => &pool.told,
+        let pool = &self.pools[ix as usize];
+        let of = |map: &BTreeMap<RankKey, AgentKey>| {
+            map.first_key_value().map(|(rank, agent)| (*rank, *agent))
         };
-        map.first_key_value().map(|(_, agent)| *agent)
+        let told = if reach == Reach::All {
+            of(&pool.told)
+        } else {
+            None
+        };
+        let best = of(&pool.push)
+            .into_iter()
+            .chain(told)
+            .min_by_key(|(rank, _)| *rank);
+        best.map(|(_, agent)| agent)
+    }
+
+    /// Whether a class has a ready agent that the queue may push to.
+    pub(crate) fn has_ready(&self, class: ClassIx) -> bool {
+        let heads = &self.heads[Reach::Push as usize];
+        self.classes[class as usize]
+            .pools
+            .iter()
+            .any(|ix| heads[*ix as usize] != NONE)
     }
 
     /// How many agents of a class are registered, whatever they do.
@@ -473,7 +568,10 @@ impl Pools {
         for (ix, class) in std::mem::take(&mut self.classes).into_iter().enumerate() {
             if in_use(ix as ClassIx) {
                 moved[ix] = Some(kept.len() as ClassIx);
-                kept.push(class);
+                kept.push(Class {
+                    index: [None, None],
+                    ..class
+                });
             }
         }
         self.classes = kept;
@@ -485,6 +583,7 @@ impl Pools {
             None => false,
         });
         for pool in &mut self.pools {
+            pool.indexed.clear();
             pool.classes = pool
                 .classes
                 .iter()

@@ -8,11 +8,11 @@ use crate::clock::Stamp;
 use crate::engine::accept::demand_of;
 use crate::engine::agents::AgentSlot;
 use crate::engine::effects::Signal;
-use crate::engine::pools::{Demand, Lane};
+use crate::engine::pools::Demand;
 use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
 use crate::engine::{AgentKey, Engine, TaskKey};
-use crate::id::{AgentId, Capability, TaskId};
+use crate::id::{AgentId, Capability, Key, TaskId};
 use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation};
 use crate::task::{DeadLetter, Task, TaskOutcome, TaskSnapshot, TaskView};
 
@@ -313,17 +313,11 @@ impl Engine {
     /// What routing would decide now, and why.
     pub(crate) fn explain(&self, task: &Task, now: Stamp) -> RoutingExplanation {
         let demand = demand_of(task);
-        let chosen = self.pools.known_class(&demand).map_or_else(
-            || self.best_by_scan(&demand),
-            |class| match task
-                .options
-                .as_deref()
-                .and_then(|o| o.affinity_key.as_ref())
-            {
-                Some(key) => self.sticky(class, key, &[Lane::Push, Lane::Told]),
-                None => self.pools.best(class, &[Lane::Push, Lane::Told]),
-            },
-        );
+        let affinity = task
+            .options
+            .as_deref()
+            .and_then(|o| o.affinity_key.as_ref());
+        let chosen = self.best_by_scan(&demand, affinity);
         let mut candidates: Vec<(bool, Candidate)> = Vec::new();
         let mut capable = 0;
         for (key, slot) in &self.agents.slots {
@@ -362,17 +356,19 @@ impl Engine {
         }
     }
 
-    fn best_by_scan(&self, demand: &Demand<'_>) -> Option<AgentKey> {
-        let meets = |slot: &AgentSlot| {
-            let pool = self.pools.pool(slot.pool);
-            demand.is_met_by(pool.capabilities(), slot.role, pool.labels())
-        };
+    /// What routing decides, without its index.
+    fn best_by_scan(&self, demand: &Demand<'_>, affinity: Option<&Key>) -> Option<AgentKey> {
         let ready = self.agents.slots.iter().filter_map(|(key, slot)| {
-            slot.ready
-                .filter(|_| meets(slot))
-                .map(|(_, rank)| (rank, key))
+            let pool = self.pools.pool(slot.pool);
+            let (_, rank) = slot.ready?;
+            demand
+                .is_met_by(pool.capabilities(), slot.role, pool.labels())
+                .then_some((rank, key))
         });
-        ready.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
+        match affinity {
+            None => ready.min_by_key(|(rank, _)| *rank).map(|(_, key)| key),
+            Some(affinity) => self.stickiest(affinity, ready),
+        }
     }
 
     fn verdict(

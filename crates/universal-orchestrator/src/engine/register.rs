@@ -157,7 +157,10 @@ impl Engine {
         self.events
             .emit(|| Event::AgentDeregistered { agent: id.clone() });
         if self.plugins.wants(Stage::Observe, HookPoint::Deregister) {
-            self.effects.seen.push(Seen::Deregistered(id.clone()));
+            self.effects
+                .rare()
+                .seen
+                .push(Seen::Deregistered(id.clone()));
         }
         self.report_unroutable(pool, now);
         Ok(())
@@ -211,7 +214,7 @@ impl Engine {
                 self.agents.counts.zombies += 1;
                 self.set_ready(agent, now);
             }
-            self.effects.cancels.push(Arc::clone(&cell));
+            self.effects.rare().cancels.push(Arc::clone(&cell));
             self.timers.set(
                 now.after_ms(self.settings.tasks.cancel_grace_ms),
                 Timer::Abort(cell),
@@ -364,12 +367,13 @@ impl Engine {
         // Matched at once: take the launch out of the effects, so that no wake-up stands in between.
         let at = self
             .effects
+            .rare()
             .delivers
             .iter()
             .position(|(_, launch)| launch.agent == key);
         match at {
             Some(at) => {
-                let (waiter, launch) = self.effects.delivers.swap_remove(at);
+                let (waiter, launch) = self.effects.rare().delivers.swap_remove(at);
                 self.effects.garbage.push(Garbage::Waiter(waiter));
                 Ok(Pull::Launch(launch))
             }

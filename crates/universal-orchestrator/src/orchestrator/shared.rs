@@ -14,7 +14,7 @@ use crate::agent::{AgentView, AttemptCell, TaskHost};
 use crate::budget::Ledger;
 use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::config::OrchestratorConfig;
-use crate::engine::{Effects, Engine, Finished, Launch, Seen};
+use crate::engine::{Effects, Engine, Finished, Launch, RareEffects, Seen};
 use crate::event::{Event, EventBus};
 use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
@@ -82,8 +82,7 @@ impl Shared {
         let (result, effects, next) = self.decide(decide);
         let mut launch = None;
         if let Some(mut effects) = effects {
-            let at = effects.launches.iter().position(|l| l.runs.is_some());
-            launch = at.map(|at| effects.launches.remove(at));
+            launch = effects.take_launch();
             self.perform(effects);
         }
         if next {
@@ -115,8 +114,9 @@ impl Shared {
         self.drained.notify_waiters();
     }
 
-    fn perform(&self, effects: Effects) {
-        for seen in &effects.seen {
+    fn perform(&self, mut effects: Effects) {
+        let rare = effects.take_rare();
+        for seen in rare.iter().flat_map(|rare| &rare.seen) {
             self.observe_seen(seen);
         }
         for finished in &effects.finished {
@@ -125,21 +125,30 @@ impl Shared {
         for (signal, outcome) in effects.signals {
             signal.finish(outcome);
         }
-        for cell in effects.cancels {
+        if let Some(rare) = rare {
+            self.perform_rare(*rare);
+        }
+        if effects.rearm {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn perform_rare(&self, rare: RareEffects) {
+        for cell in rare.cancels {
             cell.cancel();
         }
-        for cell in effects.aborts {
+        for cell in rare.aborts {
             cell.abort_token().cancel();
         }
-        for (waiter, launch) in effects.delivers {
+        for (waiter, launch) in rare.delivers {
             if let Err(launch) = waiter.send(launch) {
                 self.with_engine(|e, now| e.unbind(&launch, now));
             }
         }
-        for launch in effects.launches {
+        for launch in rare.launches {
             self.start_attempt(launch);
         }
-        for gate in effects.gates {
+        for gate in rare.gates {
             if let Some(shared) = self.own.upgrade() {
                 self.spawner.spawn(
                     Kind::Gate,
@@ -147,10 +156,6 @@ impl Shared {
                 );
             }
         }
-        if effects.rearm {
-            self.rearm.notify_one();
-        }
-        drop(effects.garbage);
     }
 
     /// Runs an attempt of an in-process agent in a task of its own.
@@ -322,6 +327,7 @@ impl Drop for LastHandle {
             .shared
             .cancel_everything("the orchestrator was dropped");
         self.shared.stop.cancel();
+        self.shared.events.close();
         if lost == 0 {
             return;
         }
@@ -330,8 +336,15 @@ impl Drop for LastHandle {
             "the last handle was dropped with live work: call shutdown first"
         );
         if self.shared.panic_when_lost && !std::thread::panicking() {
-            let text = format!("orchestrator dropped with {lost} live tasks: call shutdown first");
-            std::panic::panic_any(text);
+            fail_the_test(lost);
         }
     }
+}
+
+#[expect(
+    clippy::panic,
+    reason = "asked for by panic_when_dropped_with_live_tasks, for tests"
+)]
+fn fail_the_test(lost: usize) {
+    panic!("orchestrator dropped with {lost} live tasks: call shutdown first");
 }

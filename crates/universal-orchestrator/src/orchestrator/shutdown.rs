@@ -72,6 +72,7 @@ impl UniversalOrchestrator {
         let zombies = shared.wait_for_zombies().await;
         let stuck = shared.plugins.stop().await;
         shared.stop.cancel();
+        shared.events.close();
         ShutdownReport {
             unfinished,
             zombies,

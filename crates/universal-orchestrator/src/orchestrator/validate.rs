@@ -2,7 +2,7 @@
 
 use crate::agent::{AgentFault, AgentSpec};
 use crate::config::OrchestratorConfig;
-use crate::id::AgentId;
+use crate::id::{AgentId, ID_BYTES_MAX};
 use crate::task::{BoundsExceeded, Refusal, Task, TaskFault, json_bounds};
 
 /// Checks a task against the limits of `[tasks]`.
@@ -11,23 +11,10 @@ pub(crate) fn check_task(config: &OrchestratorConfig, task: &Task) -> Result<(),
     if let Some(fault) = &task.fault {
         return Err((**fault).clone().into());
     }
-    let longest = |bytes: usize| {
-        let max = limits.id_bytes_max;
-        if bytes > max {
-            Err(TaskFault::IdTooLong { bytes, max })
-        } else {
-            Ok(())
-        }
-    };
-    longest(task.id.as_ref().map_or(0, crate::id::TaskId::text_bytes))?;
-    longest(task.task_type.as_ref().map_or(0, |t| t.as_str().len()))?;
-    longest(
-        task.required
-            .iter()
-            .map(|c| c.as_str().len())
-            .max()
-            .unwrap_or(0),
-    )?;
+    // The id types hold no longer text than this, so a limit at or above it needs no look.
+    if limits.id_bytes_max < ID_BYTES_MAX {
+        check_ids(limits.id_bytes_max, task)?;
+    }
     let count = |what, count: usize, limit, max: usize| {
         if count > max {
             return Err(TaskFault::TooMany {
@@ -66,6 +53,17 @@ pub(crate) fn check_task(config: &OrchestratorConfig, task: &Task) -> Result<(),
         )?;
     }
     check_payload(config, task)
+}
+
+fn check_ids(max: usize, task: &Task) -> Result<(), TaskFault> {
+    let id = task.id.as_ref().map_or(0, crate::id::TaskId::text_bytes);
+    let task_type = task.task_type.as_ref().map_or(0, |t| t.as_str().len());
+    let capabilities = task.required.iter().map(|c| c.as_str().len());
+    let bytes = capabilities.chain([id, task_type]).max().unwrap_or(0);
+    if bytes > max {
+        return Err(TaskFault::IdTooLong { bytes, max });
+    }
+    Ok(())
 }
 
 /// Checks the payload alone: what a shape hook may have changed.
