@@ -166,18 +166,16 @@ impl Engine {
                 .entries
                 .get(launch.task)
                 .is_some_and(|e| e.place == Place::Provisional)
-            && self
-                .agents
-                .slots
-                .get(launch.agent)
-                .is_some_and(|a| a.availability(now) == crate::agent::Availability::Available);
+            && self.agents.slots.get(launch.agent).is_some_and(|a| {
+                use crate::agent::Availability as A;
+                // A half-open breaker has let this one through.
+                matches!(a.availability(now), A::Available | A::BreakerOpen)
+            });
         if !still {
             self.drop_reservation(launch.task, now);
             return Err(launch);
         }
-        if let Some(entry) = self.tasks.entries.get_mut(launch.task) {
-            entry.record = Arc::clone(&record);
-        }
+        self.take_record(launch.task, &record);
         launch.record = record;
         Ok(self.commit_delegation(launch, now))
     }
@@ -192,6 +190,7 @@ impl Engine {
         {
             return;
         }
+        self.forget_probe(self.tasks.entries[task].agent);
         self.free_slot(task, false, now);
         if let Some(entry) = self.tasks.remove(task) {
             self.discard(entry);

@@ -13,7 +13,7 @@ use crate::engine::timers::Timer;
 use crate::engine::{AgentKey, Engine, Launch, OBSERVE, Phase, Seen, TaskKey, Work};
 use crate::event::Event;
 use crate::plugin::HookPoint;
-use crate::task::{Delegation, TaskEvent};
+use crate::task::{Delegation, TaskEvent, TaskRecord};
 
 impl Engine {
     /// Takes a slot of an agent for a task. Nothing is committed yet.
@@ -103,12 +103,9 @@ impl Engine {
             return false;
         }
         launch.phase = Phase::Assigned;
+        self.take_record(launch.task, &launch.record);
         let entry = &mut self.tasks.entries[launch.task];
         entry.place = Place::Bound;
-        if !Arc::ptr_eq(&entry.record, &launch.record) {
-            let old = std::mem::replace(&mut entry.record, Arc::clone(&launch.record));
-            self.effects.garbage.push(Garbage::Record(old, None));
-        }
         if now > entry.accepted_at {
             self.metrics
                 .queue_wait
@@ -133,6 +130,22 @@ impl Engine {
         true
     }
 
+    /// Takes over what shape hooks made of a task. A nearer deadline holds from here.
+    pub(crate) fn take_record(&mut self, task: TaskKey, record: &Arc<TaskRecord>) {
+        let entry = &mut self.tasks.entries[task];
+        if Arc::ptr_eq(&entry.record, record) {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.record, Arc::clone(record));
+        let nearer = record.task().options.as_deref().and_then(|o| o.deadline_in);
+        let nearer = nearer.map(|time| entry.accepted_at.after(time));
+        if let Some(at) = nearer.filter(|at| *at < entry.deadline) {
+            entry.deadline = at;
+            self.timers.set(at, Timer::Deadline(task));
+        }
+        self.effects.garbage.push(Garbage::Record(old, None));
+    }
+
     /// The agent begins.
     pub(crate) fn commit_start(&mut self, launch: &mut Launch, now: Stamp) -> bool {
         if !self.is_current(launch) || self.transition(launch.task, TaskEvent::Start).is_err() {
@@ -140,6 +153,7 @@ impl Engine {
         }
         launch.phase = Phase::Running;
         let record = Arc::clone(&launch.record);
+        self.take_record(launch.task, &record);
         if launch.runs.is_some()
             && let Some(host) = self.host.upgrade()
         {
@@ -159,10 +173,6 @@ impl Engine {
         }
         let entry = &mut self.tasks.entries[launch.task];
         entry.assigned_at = now.max(entry.assigned_at);
-        if !Arc::ptr_eq(&entry.record, &record) {
-            let old = std::mem::replace(&mut entry.record, Arc::clone(&record));
-            self.effects.garbage.push(Garbage::Record(old, None));
-        }
         if self.plugins.wants(OBSERVE, HookPoint::Start) {
             self.effects
                 .rare()
@@ -295,12 +305,29 @@ impl Engine {
 
     /// A slot may be free: brings the agent back into the ready order and looks for work.
     fn after_free(&mut self, agent: AgentKey, now: Stamp) {
-        self.set_ready(agent, now);
+        if self
+            .agents
+            .slots
+            .get(agent)
+            .is_some_and(|s| s.rare.is_some())
+        {
+            self.availability_changed(agent, now);
+        } else {
+            self.set_ready(agent, now);
+        }
         if self.starved {
             self.starved = false;
             self.work.push_back(Work::All);
         } else if self.ready.len() > 0 {
             self.work.push_back(Work::Agent(agent));
+        }
+    }
+
+    /// An attempt that does not take place is no probe of a half-open breaker. Before its slot is freed.
+    pub(crate) fn forget_probe(&mut self, agent: Option<AgentKey>) {
+        let slot = agent.and_then(|a| self.agents.slots.get_mut(a));
+        if let Some(breaker) = slot.and_then(|s| s.rare.as_mut()?.breaker.as_mut()) {
+            breaker.forget();
         }
     }
 
@@ -357,15 +384,7 @@ impl Engine {
         if self.tasks.entries[launch.task].place == Place::Provisional {
             return self.drop_reservation(launch.task, now);
         }
-        if let Some(breaker) = self
-            .agents
-            .slots
-            .get_mut(launch.agent)
-            .and_then(|s| s.rare.as_mut())
-            .and_then(|r| r.breaker.as_mut())
-        {
-            breaker.forget();
-        }
+        self.forget_probe(Some(launch.agent));
         let was_assigned =
             self.tasks.entries[launch.task].state == crate::task::TaskState::Assigned;
         self.free_slot(launch.task, false, now);
@@ -374,9 +393,7 @@ impl Engine {
         }
         let entry = &mut self.tasks.entries[launch.task];
         entry.attempt -= 1;
-        if let Some(hold) = entry.cold.as_mut().and_then(|c| c.hold.take()) {
-            hold.finish(&crate::budget::Amount::default(), false);
-        }
+        self.return_hold(launch.task);
         self.enqueue(launch.task, false, now);
         let class = self.tasks.entries[launch.task].class;
         self.work.push_back(Work::Class(class));

@@ -122,7 +122,7 @@ pub(crate) enum Garbage {
 #[derive(Default)]
 pub(crate) struct Effects {
     pub(crate) finished: SmallVec<[Finished; 1]>,
-    pub(crate) garbage: SmallVec<[Garbage; 1]>,
+    pub(crate) garbage: SmallVec<[Garbage; 2]>,
     pub(crate) signals: SmallVec<[(Arc<Signal>, TaskOutcome); 1]>,
     rare: Option<Box<RareEffects>>,
     /// The background task has to look at its timers again.

@@ -66,6 +66,15 @@ impl Engine {
         }
     }
 
+    /// Drops the futures of all cancelled attempts: nobody fires timers any more.
+    pub(crate) fn abort_all(&mut self) {
+        while let Some(timer) = self.timers.pop_due(Stamp::NEVER) {
+            if let Timer::Abort(cell) = timer {
+                self.effects.rare().aborts.push(cell);
+            }
+        }
+    }
+
     fn place(&self, task: TaskKey) -> Option<Place> {
         self.tasks.entries.get(task).map(|e| e.place)
     }
@@ -127,10 +136,11 @@ impl Engine {
             .activity()
             .max(seen)
             .after_ms(self.settings.agents.lease_ms);
-        if !entry.leased || until > now {
-            return self.timers.set(until, Timer::Lease(task, attempt));
+        if until > now {
+            self.timers.set(until, Timer::Lease(task, attempt));
+        } else if entry.leased {
+            self.lose_attempt(task, "its lease ran out", now);
         }
-        self.lose_attempt(task, "its lease ran out", now);
     }
 
     fn heartbeat_due(&mut self, agent: AgentKey, now: Stamp) {
@@ -265,8 +275,9 @@ impl Engine {
 
     /// Nothing new is accepted from here on.
     pub(crate) fn begin_shutdown(&mut self) {
-        self.shutting_down = true;
-        self.events.emit(|| crate::event::Event::ShutdownStarted);
+        if !std::mem::replace(&mut self.shutting_down, true) {
+            self.events.emit(|| crate::event::Event::ShutdownStarted);
+        }
     }
 
     pub(crate) const fn is_shutting_down(&self) -> bool {

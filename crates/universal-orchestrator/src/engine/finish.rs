@@ -172,15 +172,20 @@ impl Engine {
             let cold = entry.cold_mut();
             cold.spent = cold.spent.plus(&spent);
         }
+        if success.is_none() {
+            self.forget_probe(agent);
+        }
         self.free_slot(task, zombie, now);
         if let (Some(agent), Some(success)) = (agent, success) {
             self.count_attempt(agent, success, took, now);
-        } else if let Some(breaker) = agent
-            .and_then(|a| self.agents.slots.get_mut(a))
-            .and_then(|s| s.rare.as_mut())
-            .and_then(|r| r.breaker.as_mut())
-        {
-            breaker.forget();
+        }
+    }
+
+    /// Returns the whole reservation of an attempt that does not take place.
+    pub(crate) fn return_hold(&mut self, task: TaskKey) {
+        let entry = self.tasks.entries.get_mut(task);
+        if let Some(hold) = entry.and_then(|e| e.cold.as_mut()?.hold.take()) {
+            hold.finish(&Amount::default(), false);
         }
     }
 
@@ -237,7 +242,11 @@ impl Engine {
             match event {
                 TaskEvent::Cancel => self.stop_attempt(task, None, now),
                 TaskEvent::TimeOut => self.stop_attempt(task, Some(false), now),
-                TaskEvent::Reject => self.end_attempt_as(task, None, false, false, now),
+                TaskEvent::Reject => {
+                    // It never began, so it costs nothing.
+                    self.return_hold(task);
+                    self.end_attempt_as(task, None, false, false, now);
+                }
                 _ => {
                     let lost = failure.as_ref().is_some_and(|f| {
                         matches!(f.kind(), FailureKind::AgentLost | FailureKind::Panicked)

@@ -35,8 +35,10 @@ impl Engine {
             .options
             .as_deref()
             .is_none_or(|o| o.concurrency_key.is_none());
+        // With work left, a slot that was freed in this decision may be due to a task of another class.
         let at_once = simple
             && !self.queue_paused
+            && self.work.is_empty()
             && self.ready.class_len(class) == 0
             && self.pools.class(class).paused == 0
             && self.in_flight < self.settings.max_concurrent_tasks;

@@ -38,6 +38,9 @@ type HeadIndex = BinaryHeap<Reverse<(Packed, PoolIx)>>;
 /// Classes of at most so many pools look at all heads.
 const SCANNED: usize = 48;
 
+/// A pool's heads are copied to at most so many classes.
+const COPIES: usize = 32;
+
 /// Which ready agents a decision may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -92,6 +95,8 @@ pub(crate) struct Pool {
     push: BTreeMap<RankKey, AgentKey>,
     told: BTreeMap<RankKey, AgentKey>,
     pub(crate) classes: Vec<ClassIx>,
+    /// Those of its classes that keep a copy of its heads, and where.
+    copied: Vec<(ClassIx, u32)>,
     /// Those of its classes that keep an index of heads.
     indexed: Vec<ClassIx>,
 }
@@ -183,6 +188,8 @@ pub(crate) struct Class {
     pub(crate) pools: Vec<PoolIx>,
     /// How many of its required capabilities are paused.
     pub(crate) paused: u32,
+    /// The pools' heads side by side, kept when there are few pools and none of them has many classes.
+    copies: Option<Box<[Vec<Packed>; 2]>>,
     /// Heaps of the pools' heads, kept when there are many pools.
     index: [Option<HeadIndex>; 2],
 }
@@ -286,6 +293,7 @@ impl Pools {
             // Built again on its next use, with this pool.
             class.index = [None, None];
         }
+        let joined = classes.clone();
         self.by_signature.insert(signature.clone(), ix);
         let pool = Pool {
             signature,
@@ -294,6 +302,7 @@ impl Pools {
             push: BTreeMap::new(),
             told: BTreeMap::new(),
             classes,
+            copied: Vec::new(),
             indexed: Vec::new(),
         };
         if ix as usize == self.pools.len() {
@@ -303,6 +312,9 @@ impl Pools {
             }
         } else {
             self.pools[ix as usize] = pool;
+        }
+        for class in joined {
+            self.copy_heads(class);
         }
         ix
     }
@@ -327,6 +339,7 @@ impl Pools {
         for class in &mut self.classes {
             class.pools.retain(|ix| !is_gone(ix));
             class.index = [None, None];
+            class.copies = None;
         }
         self.pools_with.retain(|_, pools| {
             pools.retain(|ix| !is_gone(ix));
@@ -335,9 +348,16 @@ impl Pools {
         for ix in &gone {
             self.pools[*ix as usize].classes.clear();
             self.pools[*ix as usize].indexed.clear();
+            self.pools[*ix as usize].copied.clear();
         }
         self.free_pools.extend(gone);
         self.empty = 0;
+        for pool in &mut self.pools {
+            pool.copied.clear();
+        }
+        for class in 0..self.classes.len() {
+            self.copy_heads(class as ClassIx);
+        }
     }
 
     /// Counts an agent out of its pool.
@@ -376,16 +396,49 @@ impl Pools {
 
     /// A pool may have a better head: tells the classes that keep an index of heads.
     fn lower(&mut self, ix: PoolIx, reach: Reach, head: Packed) {
-        let current = &mut self.heads[reach as usize][ix as usize];
-        if head >= *current {
+        if head >= self.heads[reach as usize][ix as usize] {
             return;
         }
-        *current = head;
+        self.set_head(ix, reach, head);
         for class in &self.pools[ix as usize].indexed {
             if let Some(index) = &mut self.classes[*class as usize].index[reach as usize] {
                 index.push(Reverse((head, ix)));
             }
         }
+    }
+
+    fn set_head(&mut self, ix: PoolIx, reach: Reach, head: Packed) {
+        self.heads[reach as usize][ix as usize] = head;
+        for (class, at) in &self.pools[ix as usize].copied {
+            if let Some(copies) = &mut self.classes[*class as usize].copies {
+                copies[reach as usize][*at as usize] = head;
+            }
+        }
+    }
+
+    /// Keeps the heads of a class's pools side by side, if it has few pools and none of them has many such classes.
+    fn copy_heads(&mut self, ix: ClassIx) {
+        let class = &mut self.classes[ix as usize];
+        for pool in &class.pools {
+            self.pools[*pool as usize]
+                .copied
+                .retain(|(class, _)| *class != ix);
+        }
+        class.copies = None;
+        let few = class.pools.len() <= SCANNED;
+        if !few
+            || class
+                .pools
+                .iter()
+                .any(|p| self.pools[*p as usize].copied.len() >= COPIES)
+        {
+            return;
+        }
+        for (at, pool) in class.pools.iter().enumerate() {
+            self.pools[*pool as usize].copied.push((ix, at as u32));
+        }
+        let copy = |heads: &Vec<Packed>| class.pools.iter().map(|p| heads[*p as usize]).collect();
+        class.copies = Some(Box::new([copy(&self.heads[0]), copy(&self.heads[1])]));
     }
 
     /// Takes an agent out of its pool's ready order.
@@ -396,9 +449,11 @@ impl Pools {
             map.first_key_value()
                 .map_or(NONE, |(rank, _)| rank.packed())
         };
-        let push = first(&pool.push);
-        self.heads[Reach::Push as usize][ix as usize] = push;
-        self.heads[Reach::All as usize][ix as usize] = push.min(first(&pool.told));
+        let (push, told) = (first(&pool.push), first(&pool.told));
+        if lane == Lane::Push {
+            self.set_head(ix, Reach::Push, push);
+        }
+        self.set_head(ix, Reach::All, push.min(told));
     }
 
     /// The class of a demand, made on first use.
@@ -418,8 +473,10 @@ impl Pools {
         self.classes.push(Class {
             pools,
             paused: demand.required.iter().filter(|c| paused(c)).count() as u32,
+            copies: None,
             index: [None, None],
         });
+        self.copy_heads(ix);
         self.by_demand.insert(
             OwnedDemand {
                 required: demand.required.clone(),
@@ -457,7 +514,18 @@ impl Pools {
     pub(crate) fn best(&mut self, class: ClassIx, reach: Reach) -> Option<AgentKey> {
         let heads = &self.heads[reach as usize];
         let class_state = &mut self.classes[class as usize];
-        let (head, ix) = if class_state.pools.len() <= SCANNED {
+        let (head, ix) = if let Some(copies) = &class_state.copies {
+            let mut best = (NONE, 0);
+            for (at, head) in copies[reach as usize].iter().enumerate() {
+                if *head < best.0 {
+                    best = (*head, at);
+                }
+            }
+            (
+                best.0,
+                class_state.pools.get(best.1).copied().unwrap_or_default(),
+            )
+        } else if class_state.pools.len() <= SCANNED {
             let mut best = (NONE, 0);
             for ix in &class_state.pools {
                 let head = heads[*ix as usize];
@@ -569,6 +637,7 @@ impl Pools {
             if in_use(ix as ClassIx) {
                 moved[ix] = Some(kept.len() as ClassIx);
                 kept.push(Class {
+                    copies: None,
                     index: [None, None],
                     ..class
                 });
@@ -584,11 +653,15 @@ impl Pools {
         });
         for pool in &mut self.pools {
             pool.indexed.clear();
+            pool.copied.clear();
             pool.classes = pool
                 .classes
                 .iter()
                 .filter_map(|ix| moved[*ix as usize])
                 .collect();
+        }
+        for class in 0..self.classes.len() {
+            self.copy_heads(class as ClassIx);
         }
         Some(moved)
     }

@@ -361,7 +361,12 @@ impl Engine {
         }
         let (sender, receiver) = oneshot::channel();
         slot.rare_mut().waiters.retain(|w| !w.is_closed());
+        let others_wait = slot.waits();
         slot.rare_mut().waiters.push(sender);
+        if others_wait {
+            // They came first, and there was nothing for them.
+            return Ok(Pull::Wait(receiver));
+        }
         self.set_ready(key, now);
         self.match_agent(key, now);
         // Matched at once: take the launch out of the effects, so that no wake-up stands in between.

@@ -36,7 +36,18 @@ impl Engine {
         report: Report,
         now: Stamp,
     ) -> Result<(), ReportError> {
-        match self.current(delegation, now) {
+        let current = self.current(delegation, now).and_then(|task| {
+            // Only its own return ends an attempt in this process: told from outside, its slot would be free while it still runs.
+            let agent = self.tasks.entries[task].agent;
+            match agent.and_then(|a| self.agents.slots.get(a)) {
+                Some(slot) if slot.runs.is_none() => Ok(task),
+                _ => Err(ReportError::NotYours {
+                    task: delegation.task().clone(),
+                    agent: delegation.agent().clone(),
+                }),
+            }
+        });
+        match current {
             Ok(task) => {
                 self.apply(task, report, now);
                 Ok(())

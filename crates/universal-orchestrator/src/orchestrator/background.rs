@@ -54,7 +54,7 @@ pub(crate) async fn run(shared: Weak<Shared>, stop: CancellationToken) {
     let mut tick = Every::new(first.config.tick_interval_ms);
     drop(first);
     loop {
-        // Held only while something is done, so that this task keeps nothing alive but the rearm signal while it waits.
+        // Held while it waits too: the last handle's drop cancels the stop token, which ends this task.
         let Some(held) = shared.upgrade() else { return };
         let next = held.engine.lock().next_timer();
         let woken = tokio::select! {

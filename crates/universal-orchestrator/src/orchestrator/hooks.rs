@@ -6,7 +6,7 @@ use crate::engine::{Gate, Launch};
 use crate::id::PrincipalName;
 use crate::metrics::MetricName;
 use crate::orchestrator::shared::Shared;
-use crate::orchestrator::validate::{check_payload, check_task};
+use crate::orchestrator::validate::check_task;
 use crate::plugin::{GuardCall, HookPoint, ShapePoint};
 use crate::task::{FailureKind, Refusal, Refused, Task, TaskFailure, TaskRecord, Veto};
 
@@ -23,7 +23,12 @@ impl Shared {
         }
         let mut shaped = Arc::clone(&record);
         match self.ask(ShapePoint::Submit, &mut shaped).await {
-            Ok(()) => Ok(shaped),
+            Ok(()) => {
+                if !Arc::ptr_eq(&shaped, &record) {
+                    Arc::make_mut(&mut shaped).was_given_as(record);
+                }
+                Ok(shaped)
+            }
             Err(refusal) => {
                 self.with_engine(|e, _| e.was_refused(&record));
                 Err(self.refused(refusal, record))
@@ -68,7 +73,7 @@ impl Shared {
         let principal = record.principal().clone();
         let context = self.hook_context(&principal);
         if self.plugins.shape(self, &context, point, record).await {
-            check_payload(&self.config, record.task())?;
+            check_task(&self.config, record.task())?;
         }
         let call = match point {
             ShapePoint::Submit => GuardCall::Submit { task: record },

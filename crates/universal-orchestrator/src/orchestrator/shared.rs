@@ -158,6 +158,19 @@ impl Shared {
         }
     }
 
+    /// The timers have stopped, so what ignores its cancellation is dropped from here.
+    fn abort_after_grace(self: &Arc<Self>) {
+        if self.with_engine(|e, _| e.running_zombies()) == 0 {
+            return;
+        }
+        let grace = std::time::Duration::from_millis(self.config.tasks.cancel_grace_ms);
+        let shared = Arc::clone(self);
+        self.spawner.spawn(Kind::Background, async move {
+            tokio::time::sleep(grace).await;
+            shared.with_engine(|e, _| e.abort_all());
+        });
+    }
+
     /// Runs an attempt of an in-process agent in a task of its own.
     pub(crate) fn start_attempt(&self, launch: Launch) {
         match self.own.upgrade() {
@@ -327,6 +340,7 @@ impl Drop for LastHandle {
             .shared
             .cancel_everything("the orchestrator was dropped");
         self.shared.stop.cancel();
+        self.shared.abort_after_grace();
         self.shared.events.close();
         if lost == 0 {
             return;

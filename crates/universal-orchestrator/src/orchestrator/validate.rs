@@ -66,8 +66,7 @@ fn check_ids(max: usize, task: &Task) -> Result<(), TaskFault> {
     Ok(())
 }
 
-/// Checks the payload alone: what a shape hook may have changed.
-pub(crate) fn check_payload(config: &OrchestratorConfig, task: &Task) -> Result<(), Refusal> {
+fn check_payload(config: &OrchestratorConfig, task: &Task) -> Result<(), Refusal> {
     let limits = &config.tasks;
     json_bounds(
         &task.payload,

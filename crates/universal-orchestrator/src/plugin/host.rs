@@ -148,7 +148,7 @@ impl PluginHost {
         plugin.faults.fetch_add(1, Ordering::Relaxed);
         let slot = &plugin.faults_of_hook[16 * stage as usize + point as usize];
         let count = slot.fetch_add(1, Ordering::Relaxed) + 1;
-        if stage != Stage::Guard && count >= self.faults_max.max(1) {
+        if stage != Stage::Guard && self.faults_max > 0 && count >= self.faults_max {
             let hook = match stage {
                 Stage::Shape => HookSet::none().shape(point),
                 _ => HookSet::none().observe(point),
@@ -159,6 +159,7 @@ impl PluginHost {
         sink.fault(plugin.manifest.name, stage, point, text);
     }
 
+    /// Calls a hook. A panic is a fault, and so is an answer that came too late; neither is an answer.
     fn timed<T>(
         &self,
         sink: &dyn FaultSink,
@@ -166,24 +167,20 @@ impl PluginHost {
         stage: Stage,
         point: HookPoint,
         call: impl FnOnce(&dyn Plugin) -> T,
-    ) -> Option<T> {
+    ) -> Result<T, String> {
         let begun = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(|| call(plugin.plugin.as_ref())));
         let took = begun.elapsed();
-        if took > self.timeout {
-            let text = format!(
+        let text = match answer {
+            Ok(answer) if took <= self.timeout => return Ok(answer),
+            Ok(_) => format!(
                 "took {took:?}, the limit hooks.timeout_ms is {:?}",
                 self.timeout
-            );
-            self.fault(sink, plugin, stage, point, &text);
-        }
-        match answer {
-            Ok(answer) => Some(answer),
-            Err(panic) => {
-                self.fault(sink, plugin, stage, point, &panic_text(panic.as_ref()));
-                None
-            }
-        }
+            ),
+            Err(panic) => panic_text(panic.as_ref()),
+        };
+        self.fault(sink, plugin, stage, point, &text);
+        Err(text)
     }
 
     async fn later<T>(&self, answer: impl Future<Output = T> + Send) -> Result<T, String> {
@@ -212,10 +209,10 @@ impl PluginHost {
                 p.shape(context, &point.call(record))
             });
             let patch = match answer {
-                None | Some(Shape::Keep) => continue,
-                Some(Shape::Patch(patch)) => Ok(*patch),
-                Some(Shape::Fault(fault)) => Err(fault.to_string()),
-                Some(Shape::Later(answer)) => match self.later(answer).await {
+                Err(_) | Ok(Shape::Keep) => continue,
+                Ok(Shape::Patch(patch)) => Ok(*patch),
+                Ok(Shape::Fault(fault)) => Err(fault.to_string()),
+                Ok(Shape::Later(answer)) => match self.later(answer).await {
                     Ok(answer) => answer.map_err(|fault| fault.to_string()),
                     Err(text) => Err(text),
                 },
@@ -240,21 +237,20 @@ impl PluginHost {
     ) -> Result<(), Veto> {
         let at = guard_point(call);
         for plugin in self.wanting(Stage::Guard, at) {
-            let answer = match self
-                .timed(sink, plugin, Stage::Guard, at, |p| p.guard(context, call))
-            {
-                None => Err(fail_closed("panicked")),
-                Some(Verdict::Allow) => continue,
-                Some(Verdict::Veto(veto)) => Err(veto),
-                Some(Verdict::Fault(fault)) => {
-                    self.fault(sink, plugin, Stage::Guard, at, &fault.to_string());
-                    Err(fail_closed(&fault.to_string()))
-                }
-                Some(Verdict::Later(answer)) => self.later(answer).await.unwrap_or_else(|text| {
-                    self.fault(sink, plugin, Stage::Guard, at, &text);
-                    Err(fail_closed(&text))
-                }),
-            };
+            let answer =
+                match self.timed(sink, plugin, Stage::Guard, at, |p| p.guard(context, call)) {
+                    Err(text) => Err(fail_closed(&text)),
+                    Ok(Verdict::Allow) => continue,
+                    Ok(Verdict::Veto(veto)) => Err(veto),
+                    Ok(Verdict::Fault(fault)) => {
+                        self.fault(sink, plugin, Stage::Guard, at, &fault.to_string());
+                        Err(fail_closed(&fault.to_string()))
+                    }
+                    Ok(Verdict::Later(answer)) => self.later(answer).await.unwrap_or_else(|text| {
+                        self.fault(sink, plugin, Stage::Guard, at, &text);
+                        Err(fail_closed(&text))
+                    }),
+                };
             if let Err(mut veto) = answer {
                 veto.plugin = plugin.manifest.name.into();
                 plugin.vetoes.fetch_add(1, Ordering::Relaxed);
@@ -277,7 +273,8 @@ impl PluginHost {
             return;
         }
         for plugin in self.wanting(Stage::Observe, at) {
-            self.timed(sink, plugin, Stage::Observe, at, |p| {
+            // What went wrong was counted and told; an observer has no say.
+            let _ = self.timed(sink, plugin, Stage::Observe, at, |p| {
                 p.observe(context, what)
             });
         }

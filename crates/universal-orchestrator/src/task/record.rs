@@ -17,6 +17,8 @@ pub struct TaskRecord {
     principal: PrincipalName,
     task: Task,
     extensions: Extensions,
+    /// The record before shape hooks of `submit` changed it: what a refusal hands back.
+    given: Option<Arc<TaskRecord>>,
 }
 
 impl TaskRecord {
@@ -26,6 +28,7 @@ impl TaskRecord {
             principal,
             task,
             extensions: Extensions::default(),
+            given: None,
         }
     }
 
@@ -65,8 +68,16 @@ impl TaskRecord {
         &mut self.task
     }
 
+    pub(crate) fn was_given_as(&mut self, given: Arc<Self>) {
+        self.given = Some(given);
+    }
+
+    /// The task as it was given.
     pub(crate) fn into_task(self) -> Task {
-        self.task
+        match self.given {
+            Some(given) => Arc::unwrap_or_clone(given).into_task(),
+            None => self.task,
+        }
     }
 }
 
