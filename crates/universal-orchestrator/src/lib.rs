@@ -57,3 +57,8 @@ pub use task::{
 pub mod __private {
     pub use inventory;
 }
+
+/// The program of the README runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

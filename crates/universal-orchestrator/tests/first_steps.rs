@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use universal_orchestrator::{
-    AgentError, AgentId, AgentRole, AgentSpec, FailureKind, OrchestratorConfig, Refusal,
-    ReportError, RetryPolicy, Task, TaskContext, TaskFailure, TaskState, UniversalOrchestrator,
-    agent_fn,
+    AccountId, AgentError, AgentId, AgentRole, AgentSpec, Amount, FailureKind, OrchestratorConfig,
+    Refusal, ReportError, RetryPolicy, Task, TaskContext, TaskFailure, TaskState,
+    UniversalOrchestrator, agent_fn,
 };
 
 async fn orchestrator() -> UniversalOrchestrator {
@@ -271,4 +271,40 @@ async fn shutdown_drains_and_the_rest_is_resumed_elsewhere() {
     let handles = o.resume(serde_json::from_str(&text).unwrap()).await;
     assert_eq!(handles[0].as_ref().unwrap().id(), slow.id());
     o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_spends_is_counted_without_any_limit() {
+    let o = orchestrator().await;
+    let agent = agent_fn(|_: (), context: TaskContext| async move {
+        context.charge(Amount::tokens(7))?;
+        context
+            .reserve(Amount::tokens(5))?
+            .settle(Amount::tokens(2));
+        Ok::<_, AgentError>(())
+    });
+    o.register_agent(external("a", &["x"]).in_process(agent))
+        .await
+        .unwrap();
+    let outcome = o.execute(Task::new("x").requires(["x"])).await.unwrap();
+    assert_eq!(outcome.cost().tokens, 9);
+    let global = o.account(&AccountId::Global).unwrap();
+    assert_eq!((global.spent.tokens, global.reserved.tokens), (9, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_executed_in_order_of_its_tasks() {
+    let o = orchestrator().await;
+    let agent = agent_fn(|n: u64, _: TaskContext| async move {
+        tokio::time::sleep(Duration::from_millis(100 - n)).await;
+        Ok::<_, AgentError>(n)
+    });
+    let spec = external("a", &["x"]).concurrency(10).in_process(agent);
+    o.register_agent(spec).await.unwrap();
+    let tasks = (0..10u64)
+        .map(|n| Task::new("x").requires(["x"]).payload(n))
+        .collect();
+    for (n, outcome) in o.execute_tasks(tasks).await.into_iter().enumerate() {
+        assert_eq!(outcome.unwrap().result(), &json!(n));
+    }
 }

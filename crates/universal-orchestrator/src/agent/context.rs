@@ -21,6 +21,8 @@ pub(crate) trait TaskHost: Send + Sync {
         attempt: &'a AttemptCell,
         task: Task,
     ) -> BoxFuture<'a, Result<TaskOutcome, Refused>>;
+    /// A reservation of nothing, which counts what an unlimited attempt spends.
+    fn open_hold(&self) -> Hold;
     fn service(&self, id: std::any::TypeId) -> Option<Arc<dyn std::any::Any + Send + Sync>>;
 }
 
@@ -30,7 +32,8 @@ pub(crate) struct AttemptCell {
     pub(crate) delegation: Delegation,
     pub(crate) deadline: Option<Instant>,
     pub(crate) host: Arc<dyn TaskHost>,
-    pub(crate) hold: Option<Hold>,
+    /// What the attempt has reserved; made on its first charge when no account limits it.
+    hold: OnceLock<Hold>,
     cancelled: AtomicBool,
     token: OnceLock<CancellationToken>,
     abort: OnceLock<CancellationToken>,
@@ -51,12 +54,24 @@ impl AttemptCell {
             delegation,
             deadline,
             host,
-            hold,
+            hold: hold.map_or_else(OnceLock::new, OnceLock::from),
             cancelled: AtomicBool::new(false),
             token: OnceLock::new(),
             abort: OnceLock::new(),
             outcome: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn hold(&self) -> Option<&Hold> {
+        self.hold.get()
+    }
+
+    /// The reservation to charge; `None` when the attempt is over.
+    fn open_hold(&self) -> Option<&Hold> {
+        if self.hold.get().is_none() && self.is_cancelled() {
+            return None;
+        }
+        Some(self.hold.get_or_init(|| self.host.open_hold()))
     }
 
     /// Asks the agent to stop.
@@ -190,10 +205,11 @@ impl TaskContext {
     /// [`BudgetError`] when an account has no room; nothing was spent then.
     pub fn charge(&self, amount: Amount) -> Result<(), BudgetError> {
         let amount = amount.sanitised();
-        match &self.0.hold {
-            Some(hold) => self.unless_over(hold.charge(&amount)?),
-            None => Ok(()),
-        }
+        let charged = match self.0.open_hold() {
+            Some(hold) => hold.charge(&amount)?,
+            None => false,
+        };
+        self.unless_over(charged)
     }
 
     /// Reserves before spending; the bill is settled later. A reservation dropped unsettled is charged whole.
@@ -202,9 +218,11 @@ impl TaskContext {
     /// [`BudgetError`] when an account has no room; nothing was reserved then.
     pub fn reserve(&self, amount: Amount) -> Result<Reservation, BudgetError> {
         let amount = amount.sanitised();
-        if let Some(hold) = &self.0.hold {
-            self.unless_over(hold.reserve(&amount)?)?;
-        }
+        let reserved = match self.0.open_hold() {
+            Some(hold) => hold.reserve(&amount)?,
+            None => false,
+        };
+        self.unless_over(reserved)?;
         Ok(Reservation {
             cell: Arc::clone(&self.0),
             amount: Some(amount),
@@ -253,7 +271,7 @@ impl Reservation {
     }
 
     fn close(&mut self, actual: Amount) {
-        if let (Some(amount), Some(hold)) = (self.amount.take(), &self.cell.hold) {
+        if let (Some(amount), Some(hold)) = (self.amount.take(), self.cell.hold()) {
             hold.settle(&amount, &actual);
         }
     }

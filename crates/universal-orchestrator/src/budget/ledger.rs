@@ -227,6 +227,19 @@ impl Ledger {
         }
     }
 
+    /// A reservation of nothing from everything: it counts what an unlimited attempt spends.
+    pub(crate) fn open_hold(self: &Arc<Self>) -> Hold {
+        Hold {
+            ledger: Arc::clone(self),
+            path: Arc::new([AccountId::Global]),
+            inner: Mutex::new(HoldState {
+                held: Amount::default(),
+                spent: Amount::default(),
+                open: true,
+            }),
+        }
+    }
+
     /// Reserves for one attempt.
     pub(crate) fn hold(self: &Arc<Self>, path: Path, amount: Amount) -> Result<Hold, BudgetError> {
         let amount = amount.sanitised();

@@ -199,6 +199,7 @@ impl Engine {
 
     fn commit_delegation(&mut self, mut launch: Launch, now: Stamp) -> Launch {
         self.accepted += 1;
+        self.tasks.entries[launch.task].number = self.accepted;
         self.by_state[TaskState::Queued as usize] += 1;
         self.metrics.tasks_accepted.increment(1);
         self.set_place(launch.task, Place::Reserved);
@@ -279,8 +280,9 @@ impl Engine {
             cold.retry = options.and_then(|o| o.retry);
             cold.due = due;
         }
-        let key = self.tasks.insert(entry);
         self.accepted += 1;
+        entry.number = self.accepted;
+        let key = self.tasks.insert(entry);
         self.by_state[TaskState::Queued as usize] += 1;
         self.metrics.tasks_accepted.increment(1);
         self.events.emit(|| Event::TaskAccepted {
@@ -323,6 +325,7 @@ impl Engine {
             slot: 0,
             class,
             order: OrderKey::default(),
+            number: 0,
             accepted_at: now,
             ready_at: now,
             assigned_at: now,

@@ -366,7 +366,8 @@ impl Engine {
             recent.record(now, half, success, took);
         }
         let Some(breaker) = &mut rare.breaker else {
-            return;
+            // The policy may rank by what was just recorded.
+            return self.set_ready(agent, now);
         };
         breaker.record(Duration::from_nanos(now.0), success, took);
         if let Some(until) = breaker.opens_until() {

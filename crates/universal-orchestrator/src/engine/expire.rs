@@ -163,7 +163,9 @@ impl Engine {
         let Some(entry) = self.tasks.entries.get(task) else {
             return;
         };
-        let waits = matches!(entry.place, Place::Ready | Place::KeyLimited);
+        let since = entry.cold.as_ref().map_or(now, |c| c.unroutable_since);
+        let waits = matches!(entry.place, Place::Ready | Place::KeyLimited)
+            && since.after_ms(self.settings.queue.unroutable_ttl_ms) <= now;
         if waits && !self.pools.has_member(entry.class) {
             let failure = TaskFailure::new(
                 FailureKind::Unroutable,
@@ -300,10 +302,10 @@ impl Engine {
             .entries
             .iter()
             .filter(|(_, e)| e.state.is_live() && e.place != Place::Provisional)
-            .map(|(key, e)| (e.accepted_at, e.order, key))
+            .map(|(key, e)| (e.number, key))
             .collect();
         live.sort_unstable();
-        live.into_iter().map(|(_, _, key)| key).collect()
+        live.into_iter().map(|(_, key)| key).collect()
     }
 
     /// Drops what waits in `next_task`.

@@ -163,7 +163,7 @@ impl Engine {
             ..Amount::default()
         };
         let hold = entry.cold.as_mut().and_then(|c| c.hold.take());
-        let in_cell = entry.cell.as_ref().and_then(|c| c.hold.as_ref());
+        let in_cell = entry.cell.as_ref().and_then(|c| c.hold());
         if let Some(spent) = hold
             .as_ref()
             .or(in_cell)
@@ -277,21 +277,15 @@ impl Engine {
             level: entry.level,
             order: entry.order,
         };
-        match place {
-            Place::Ready => {
+        let options = entry.record.task().options.as_deref();
+        let key = options.and_then(|o| o.concurrency_key.clone());
+        match (place, key) {
+            (Place::Ready, key) => {
                 self.ready.remove(spot);
+                // It may have been its turn among those that wait for the key: the next one's then.
+                self.work.extend(key.map(Work::Key));
             }
-            Place::KeyLimited => {
-                if let Some(key) = entry
-                    .record
-                    .task()
-                    .options
-                    .as_deref()
-                    .and_then(|o| o.concurrency_key.as_ref())
-                {
-                    self.keys.unpark(key, spot);
-                }
-            }
+            (Place::KeyLimited, Some(key)) => self.keys.unpark(&key, spot),
             _ => {}
         }
     }

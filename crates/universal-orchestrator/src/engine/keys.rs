@@ -84,14 +84,9 @@ impl Keys {
                         at: now,
                     }
                 });
-            let max = match limit {
-                Some(limit) => limit.max_in_flight.unwrap_or(if rate.is_some() {
-                    u32::MAX
-                } else {
-                    config.default_max_in_flight
-                }),
-                None => config.default_max_in_flight,
-            };
+            let max = limit
+                .and_then(|l| l.max_in_flight)
+                .unwrap_or(config.default_max_in_flight);
             KeyState {
                 max,
                 rate,

@@ -91,9 +91,10 @@ impl Engine {
 
     /// Nobody registered can do a queued task: says so, and lets it expire.
     pub(crate) fn unroutable(&mut self, task: TaskKey, now: Stamp) {
-        let Some(entry) = self.tasks.entries.get(task) else {
+        let Some(entry) = self.tasks.entries.get_mut(task) else {
             return;
         };
+        entry.cold_mut().unroutable_since = now;
         self.events.emit(|| Event::TaskUnroutable {
             task: entry.id().clone(),
         });

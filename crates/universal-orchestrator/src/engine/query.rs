@@ -226,12 +226,12 @@ impl Engine {
         now: Stamp,
         takes: impl Fn(&TaskView) -> bool,
     ) -> Vec<TaskView> {
-        let mut entries: Vec<(Stamp, TaskKey)> = self
+        let mut entries: Vec<(u64, TaskKey)> = self
             .tasks
             .entries
             .iter()
             .filter(|(_, e)| e.place != Place::Provisional)
-            .map(|(key, e)| (e.accepted_at, key))
+            .map(|(key, e)| (e.number, key))
             .collect();
         entries.sort_unstable();
         let start = after

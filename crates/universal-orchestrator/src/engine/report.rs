@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use slotmap::KeyData;
 
-use crate::budget::{Amount, BudgetError};
+use crate::budget::{Amount, BudgetError, Ledger};
 use crate::clock::Stamp;
 use crate::engine::tasks::Place;
 use crate::engine::{AgentKey, Effects, Engine, Launch, Phase, TaskKey};
@@ -268,16 +268,19 @@ impl Engine {
             attempt: delegation.attempt(),
         };
         let task = self.current(delegation, now).map_err(|_| over())?;
-        let entry = &self.tasks.entries[task];
-        let hold = entry
-            .cold
-            .as_ref()
-            .and_then(|c| c.hold.as_ref())
-            .or_else(|| entry.cell.as_ref().and_then(|c| c.hold.as_ref()));
-        match hold {
-            Some(hold) => hold.charge(&amount)?.then_some(()).ok_or_else(over),
-            None => Ok(()),
-        }
+        let ledger: Arc<Ledger> = Arc::clone(&self.ledger);
+        let entry = &mut self.tasks.entries[task];
+        let hold = match &entry.cell {
+            Some(cell) => cell.hold(),
+            None => Some(
+                &*entry
+                    .cold_mut()
+                    .hold
+                    .get_or_insert_with(|| ledger.open_hold()),
+            ),
+        };
+        let charged = hold.map_or(Ok(false), |hold| hold.charge(&amount))?;
+        charged.then_some(()).ok_or_else(over)
     }
 
     pub(crate) fn take_effects(&mut self) -> Effects {

@@ -64,6 +64,8 @@ pub(crate) struct TaskEntry {
     pub(crate) slot: u32,
     pub(crate) class: ClassIx,
     pub(crate) order: OrderKey,
+    /// Place in the order of acceptance; 0 before it.
+    pub(crate) number: u64,
     pub(crate) accepted_at: Stamp,
     pub(crate) ready_at: Stamp,
     pub(crate) assigned_at: Stamp,
@@ -87,6 +89,8 @@ pub(crate) struct Cold {
     pub(crate) activity: Stamp,
     /// When a delayed task may run.
     pub(crate) due: Stamp,
+    /// Since when nobody registered could do it.
+    pub(crate) unroutable_since: Stamp,
     pub(crate) accounts: Option<Arc<[AccountId]>>,
     /// Reservation of an external attempt; an in-process one has it in its cell.
     pub(crate) hold: Option<Hold>,

@@ -253,6 +253,7 @@ fn assemble(
             stop: CancellationToken::new(),
             room_waiters: AtomicUsize::new(0),
             room: Notify::new(),
+            room_turn: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             drained: Notify::new(),
             is_shut_down: AtomicBool::new(false),

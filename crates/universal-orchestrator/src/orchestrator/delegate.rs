@@ -67,6 +67,7 @@ impl UniversalOrchestrator {
         let launch = if shared.plugins.decides(HookPoint::Delegate) {
             self.reserve_and_ask(record).await?
         } else {
+            let _span = tracing::debug_span!("task.dispatch", task = %record.id()).entered();
             let options = DelegateOptions {
                 reserve_only: false,
             };

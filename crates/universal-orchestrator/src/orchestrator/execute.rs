@@ -30,6 +30,23 @@ impl UniversalOrchestrator {
         };
         shared.execute_record(record, None).await
     }
+
+    /// Executes several tasks at once, each on its own, and awaits all outcomes, in the order of the tasks.
+    ///
+    /// How many run at once is bounded by the agents' slots and by `max_concurrent_tasks`; the others queue.
+    ///
+    /// # Errors
+    /// Per task, [`Refused`] hands it back; all of them when there are more than `tasks.batch_max`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels those tasks that are not over.
+    pub async fn execute_tasks(&self, tasks: Vec<Task>) -> Vec<Result<TaskOutcome, Refused>> {
+        if let Some(refusal) = self.shared.refuse_batch(&tasks) {
+            let refuse = |task| Err(Refused::new(refusal.clone(), task));
+            return tasks.into_iter().map(refuse).collect();
+        }
+        futures::future::join_all(tasks.into_iter().map(|task| self.execute(task))).await
+    }
 }
 
 /// Cancels a task unless its outcome was reached.
@@ -83,19 +100,22 @@ impl Shared {
             door: Door::Execute,
             parent,
         };
-        let accepted = self.with_engine(|e, now| {
-            let accepted = e.submit(&record, way, now)?;
-            // A launch that is not running yet may still be vetoed or routed elsewhere.
-            let at_once = accepted
-                .launch
-                .as_ref()
-                .is_some_and(|l| l.phase == Phase::Running);
-            let signal = if at_once {
-                None
-            } else {
-                e.signal(accepted.key)
-            };
-            Ok::<_, crate::task::Refusal>((accepted, signal))
+        let span = tracing::debug_span!("task.dispatch", task = %record.id());
+        let accepted = span.in_scope(|| {
+            self.with_engine(|e, now| {
+                let accepted = e.submit(&record, way, now)?;
+                // A launch that is not running yet may still be vetoed or routed elsewhere.
+                let at_once = accepted
+                    .launch
+                    .as_ref()
+                    .is_some_and(|l| l.phase == Phase::Running);
+                let signal = if at_once {
+                    None
+                } else {
+                    e.signal(accepted.key)
+                };
+                Ok::<_, crate::task::Refusal>((accepted, signal))
+            })
         });
         let (accepted, signal) = match accepted {
             Ok(accepted) => accepted,

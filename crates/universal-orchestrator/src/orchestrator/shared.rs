@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{AgentView, AttemptCell, TaskHost};
-use crate::budget::Ledger;
+use crate::budget::{Hold, Ledger};
 use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::config::OrchestratorConfig;
 use crate::engine::{Effects, Engine, Finished, Launch, RareEffects, Seen};
@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     /// Callers that wait for room in the queue.
     pub(crate) room_waiters: AtomicUsize,
     pub(crate) room: Notify,
+    /// Held by the caller whose turn it is to wait for room; fair.
+    pub(crate) room_turn: tokio::sync::Mutex<()>,
     pub(crate) draining: AtomicBool,
     pub(crate) drained: Notify,
     pub(crate) is_shut_down: AtomicBool,
@@ -295,6 +297,10 @@ impl TaskHost for Shared {
         task: Task,
     ) -> BoxFuture<'a, Result<TaskOutcome, Refused>> {
         Box::pin(self.run_child(attempt, task))
+    }
+
+    fn open_hold(&self) -> Hold {
+        self.ledger.open_hold()
     }
 
     fn service(&self, id: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {

@@ -72,13 +72,22 @@ impl UniversalOrchestrator {
     /// # Cancel safety
     /// Dropping the future before it is done leaves nothing behind.
     pub async fn submit_task_wait(&self, mut task: Task) -> Result<TaskHandle, Refused> {
+        let is_alone = self.shared.room_waiters.load(Ordering::SeqCst) == 0;
         let waiting = Waiting::new(&self.shared);
+        let mut turn = None;
+        if !is_alone {
+            turn = Some(waiting.shared.room_turn.lock().await);
+        }
         loop {
             match self.submit_task(task).await {
                 Err(refused) if matches!(refused.reason(), Refusal::QueueFull { max } if *max > 0) => {
                     task = refused.into_task()
                 }
                 done => return done,
+            }
+            if turn.is_none() {
+                turn = Some(waiting.shared.room_turn.lock().await);
+                continue;
             }
             waiting.shared.room.notified().await;
         }
@@ -148,6 +157,7 @@ impl Shared {
         record: &Arc<TaskRecord>,
         way: Doorway,
     ) -> Result<crate::engine::TaskKey, Refusal> {
+        let _span = tracing::debug_span!("task.dispatch", task = %record.id()).entered();
         let Accepted { key, launch } = self.with_engine(|e, now| e.submit(record, way, now))?;
         if let Some(launch) = launch {
             self.start_attempt(launch);

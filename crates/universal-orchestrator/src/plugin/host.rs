@@ -168,6 +168,8 @@ impl PluginHost {
         point: HookPoint,
         call: impl FnOnce(&dyn Plugin) -> T,
     ) -> Result<T, String> {
+        let name = plugin.manifest.name;
+        let _span = tracing::trace_span!("plugin.hook", plugin = name, ?stage, ?point).entered();
         let begun = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(|| call(plugin.plugin.as_ref())));
         let took = begun.elapsed();
