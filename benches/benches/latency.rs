@@ -5,11 +5,16 @@
 //! of what it can do.
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use universal_orchestrator_benches::drive::AGENTS;
+use universal_orchestrator_benches::figures;
+use universal_orchestrator_benches::ours::Execute;
 use universal_orchestrator_benches::peers::mpsc_floor::MpscFloor;
 use universal_orchestrator_benches::peers::tokio_spawn::TokioSpawn;
 use universal_orchestrator_benches::{
-    RoundTrip, open_loop, peak_rate, runtime_with, started_by_cargo_bench,
+    Latencies, RoundTrip, open_loop, peak_rate, runtime_with, started_by_cargo_bench,
 };
 
 /// The calls of one pass.
@@ -24,6 +29,15 @@ fn main() {
         return;
     }
     measure("tokio_spawn", async { TokioSpawn });
+    let ours = measure("ours", Execute::setup(AGENTS));
+    let micros = |latency: Duration| latency.as_secs_f64() * 1e6;
+    figures::save(
+        "latency",
+        &BTreeMap::from([
+            ("ours_p99_us".to_owned(), micros(ours.quantile(0.99))),
+            ("ours_max_us".to_owned(), micros(ours.max())),
+        ]),
+    );
     measure("mpsc_floor", async { MpscFloor::setup(AGENTS) });
     #[cfg(feature = "peers")]
     {
@@ -44,7 +58,7 @@ fn main() {
     }
 }
 
-fn measure<O: RoundTrip>(name: &str, setup: impl Future<Output = O>) {
+fn measure<O: RoundTrip>(name: &str, setup: impl Future<Output = O>) -> Latencies {
     let rt = runtime_with(1);
     let op = rt.block_on(setup);
     // The first run warms up; the second is the peak.
@@ -58,4 +72,7 @@ fn measure<O: RoundTrip>(name: &str, setup: impl Future<Output = O>) {
         "{:<24} {rate:>9}/s   {latencies}",
         format!("latency/{name}")
     );
+    // What it started may end on the runtime.
+    rt.block_on(async { drop(op) });
+    latencies
 }

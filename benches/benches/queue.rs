@@ -3,7 +3,12 @@
 //! Timed is from the first submit until the last is done. The agents are started before; they work while the rest
 //! is still submitted.
 
+use std::time::Duration;
+
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use universal_orchestrator_benches::drive::AGENTS;
+use universal_orchestrator_benches::ours::Drain;
+use universal_orchestrator_benches::{runtime, settings};
 
 /// The tasks of one round.
 const TASKS: usize = 100_000;
@@ -14,17 +19,34 @@ fn submit_drain(criterion: &mut Criterion) {
         .throughput(Throughput::Elements(TASKS as u64))
         .sample_size(10)
         .sampling_mode(SamplingMode::Flat);
+    {
+        let rt = runtime();
+        let queue = rt.block_on(Drain::setup(AGENTS, TASKS));
+        group.bench_function("ours", |b| {
+            b.iter_custom(|iters| {
+                let queue = queue.clone();
+                let rounds = rt.spawn(async move {
+                    let mut total = Duration::ZERO;
+                    for _ in 0..iters {
+                        total += queue.submit_drain(TASKS).await;
+                    }
+                    total
+                });
+                rt.block_on(rounds).expect("a round must not panic")
+            });
+        });
+        rt.block_on(async { drop(queue) });
+    }
     #[cfg(feature = "peers")]
     {
-        use universal_orchestrator_benches::drive::AGENTS;
         use universal_orchestrator_benches::peers::ractor_queue::RactorQueue;
-        let rt = universal_orchestrator_benches::runtime();
+        let rt = runtime();
         let queue = rt.block_on(RactorQueue::setup(AGENTS));
         group.bench_function("ractor_factory_priority", |b| {
             b.iter_custom(|iters| {
                 let queue = queue.clone();
                 let rounds = rt.spawn(async move {
-                    let mut total = std::time::Duration::ZERO;
+                    let mut total = Duration::ZERO;
                     for _ in 0..iters {
                         total += queue.submit_drain(TASKS).await;
                     }
@@ -37,5 +59,9 @@ fn submit_drain(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, submit_drain);
+criterion_group! {
+    name = benches;
+    config = settings();
+    targets = submit_drain
+}
 criterion_main!(benches);

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use criterion::Criterion;
 use tokio::runtime::{Builder, Runtime};
 
 /// The worker threads of every bench runtime.
@@ -11,6 +12,15 @@ pub const RUNTIME_WORKERS: usize = 2;
 
 /// The agents (actors, services, slots) that every contestant starts with.
 pub const AGENTS: usize = 50;
+
+/// How long criterion measures; the arguments of the command win over it.
+#[must_use]
+pub fn settings() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .sample_size(50)
+}
 
 /// A no-op on one of the agents, asked for by one caller.
 ///

@@ -4,12 +4,15 @@
 //! comparison is a ratio from one run on one machine.
 
 pub mod drive;
+pub mod figures;
 pub mod floors;
 pub mod memory;
 pub mod open_loop;
+pub mod ours;
 pub mod peers;
 pub mod sla;
+pub mod targets;
 
-pub use drive::{RoundTrip, drive, runtime, runtime_with, started_by_cargo_bench};
+pub use drive::{RoundTrip, drive, runtime, runtime_with, settings, started_by_cargo_bench};
 pub use memory::rss_bytes;
 pub use open_loop::{Latencies, open_loop, peak_rate};

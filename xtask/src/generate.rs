@@ -10,7 +10,18 @@ use anyhow::{Context, Result, bail};
 pub(crate) type Document = (&'static str, fn() -> String);
 
 /// Every generated document; a generator is a function of the crate whose facts it tells.
-pub(crate) const DOCUMENTS: &[Document] = &[];
+pub(crate) const DOCUMENTS: &[Document] = &[
+    (
+        "docs/configuration.md",
+        universal_orchestrator::config::configuration_markdown,
+    ),
+    ("docs/configuration.schema.json", configuration_schema),
+    ("docs/metrics.md", universal_orchestrator::metrics::markdown),
+];
+
+fn configuration_schema() -> String {
+    format!("{:#}", universal_orchestrator::config::json_schema())
+}
 
 /// Writes the documents, or with `check` compares them and fails when one differs.
 pub(crate) fn run(root: &Path, documents: &[Document], check: bool) -> Result<()> {

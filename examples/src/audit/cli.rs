@@ -14,6 +14,8 @@ Exit codes:
   0  every task succeeded
   1  a file or directory could not be read, so the report is not complete
   2  wrong arguments, or PATH cannot be looked at
+  3  the orchestrator's counts and the report disagree, which is a bug
+  130  interrupted; the report covers what was done by then
 
 Examples:
   cargo run --release --example audit_tree
@@ -34,6 +36,10 @@ pub struct Cli {
     /// How many agents to register; from 12 on each has one capability.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub agents: u32,
+
+    /// How many tasks may be at work at the same time [default: two for each processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub at_once: Option<u32>,
 
     /// How many rows of each list to show; --json has the complete lists of findings.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -68,6 +74,14 @@ impl Cli {
             .unwrap_or_else(|| PathBuf::from("."))
     }
 
+    /// How many tasks may be at work at the same time.
+    #[must_use]
+    pub fn at_once(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.at_once
+            .map_or_else(|| processors() * 2, |tasks| tasks as usize)
+    }
+
     /// What the walk includes.
     #[must_use]
     pub const fn walk_options(&self) -> WalkOptions {
@@ -92,6 +106,10 @@ pub enum ExitStatus {
     Incomplete,
     /// There was nothing to work on.
     BadRequest,
+    /// The counts of the orchestrator and of the report disagree, or a task was lost.
+    Broken,
+    /// Somebody pressed Ctrl-C.
+    Interrupted,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -100,6 +118,9 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Complete => 0,
             ExitStatus::Incomplete => 1,
             ExitStatus::BadRequest => 2,
+            ExitStatus::Broken => 3,
+            // What shells report of a program that SIGINT ended.
+            ExitStatus::Interrupted => 130,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The work of the `audit_tree` example: what its agents do with the files of a source tree.
 //!
-//! Nothing in here knows the orchestrator. [`walk()`] lists the files, [`first_wave`] and [`second_wave`]
+//! Only [`Audit`] knows the orchestrator. [`walk()`] lists the files, [`first_wave`] and [`second_wave`]
 //! turn them into [`Job`]s, [`Job::run`] does one of them, and a [`ReportBuilder`] gathers what came
 //! back. A job and its [`Outcome`] are JSON at the boundary, since they travel as task payload and
 //! result; inside they are types.
@@ -9,6 +9,7 @@
 //! exact for files of any length while sixty agents need a few megabytes. The counts are defined to
 //! agree with `find`, `wc`, `grep` and `b3sum`; the report prints the commands that show it.
 
+mod books;
 mod capability;
 mod cli;
 mod duplicates;
@@ -24,6 +25,7 @@ mod longest_line;
 mod path_text;
 mod report;
 mod roster;
+mod run;
 mod scan;
 mod secrets;
 mod size;
@@ -31,6 +33,7 @@ mod todo;
 mod walk;
 mod whitespace;
 
+pub use books::{Books, Mismatch};
 pub use capability::{CAPABILITIES, Capability, PriorityClass};
 pub use cli::{Cli, ExitStatus, progress_bar};
 pub use duplicates::{DuplicateGroup, DuplicateReport, HashedFile, group, shards};
@@ -49,6 +52,7 @@ pub use report::{
     RankedFile, Report, ReportBuilder, SecretRow, Timing, Totals, UnreadableRow, WhitespaceTotals,
 };
 pub use roster::{AgentSpec, roster};
+pub use run::{Audit, RunError, Summary};
 pub use scan::{BLOCK_BYTES, Block, Scan, scan_bytes, scan_file, scan_reader};
 pub use secrets::{SecretHit, SecretReport, SecretScan};
 pub use size::{SizeClass, SizeReport, measure};

@@ -250,9 +250,10 @@ impl Engine {
         self.tasks.entries.get(key)?.outcome.clone()
     }
 
-    /// The signal of a live task, made on first use.
+    /// The signal of a live task, made on first use. Nobody would ever fire that of one that is over.
     pub(crate) fn signal(&mut self, key: TaskKey) -> Option<Arc<Signal>> {
-        let entry = self.tasks.entries.get_mut(key)?;
+        let live = |entry: &&mut TaskEntry| entry.state.is_live();
+        let entry = self.tasks.entries.get_mut(key).filter(live)?;
         Some(Arc::clone(
             entry.cold_mut().signal.get_or_insert_with(Arc::default),
         ))

@@ -148,7 +148,10 @@ impl Shared {
     fn times_this_delegation(&self) -> bool {
         self.plugins.decides(HookPoint::Delegate)
             || self.plugins.decides(HookPoint::Submit)
-            || self.task_ids.load(std::sync::atomic::Ordering::Relaxed) % TIMED_ONE_IN == 0
+            || self
+                .task_ids
+                .load(std::sync::atomic::Ordering::Relaxed)
+                .is_multiple_of(TIMED_ONE_IN)
     }
 
     /// Why a batch is too large.

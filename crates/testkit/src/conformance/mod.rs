@@ -1,0 +1,3 @@
+//! placeholder
+pub(crate) use probe::point_of;
+mod probe;

@@ -1,0 +1,127 @@
+//! Every Rust block of the documents is code that runs here, line by line; every configuration block loads.
+//!
+//! A block of a document is compared without indentation, so the code below it may stand inside of a test.
+
+#![expect(clippy::print_stdout, reason = "examples of programs print")]
+
+mod migration;
+mod plugin;
+mod semantics;
+
+use universal_orchestrator::OrchestratorConfig;
+
+const README: &str = include_str!("../../../../README.md");
+const MIGRATION_GUIDE: &str = include_str!("../../../../MIGRATION_GUIDE.md");
+const SEMANTICS: &str = include_str!("../../../../docs/semantics.md");
+const WRITING_A_PLUGIN: &str = include_str!("../../../../docs/writing-a-plugin.md");
+
+/// The fenced blocks of a document with their language and the line on which they begin.
+fn blocks(document: &str) -> Vec<(String, usize, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(String, usize, String)> = None;
+    for (at, line) in document.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(language)) => open = Some((language.to_owned(), at + 1, String::new())),
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (Some((_, _, text)), None) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    found
+}
+
+/// Code without what indentation and blank lines add to it.
+fn lines_only(code: &str) -> String {
+    let mut text = String::from("\n");
+    for line in code.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Checks that every Rust block is part of a source file that is compiled and run.
+fn check_rust(document: &str, source: &str, at_least: usize) {
+    let source = lines_only(source);
+    let mut count = 0;
+    for (_, line, code) in blocks(document)
+        .iter()
+        .filter(|(language, ..)| language.starts_with("rust"))
+    {
+        count += 1;
+        assert!(
+            source.contains(&lines_only(code)),
+            "no test runs the block of line {line}:\n{code}"
+        );
+    }
+    assert!(count >= at_least, "only {count} blocks of Rust were found");
+}
+
+#[test]
+fn every_rust_block_is_run() {
+    check_rust(MIGRATION_GUIDE, include_str!("migration.rs"), 8);
+    check_rust(SEMANTICS, include_str!("semantics.rs"), 4);
+    check_rust(WRITING_A_PLUGIN, include_str!("plugin.rs"), 5);
+}
+
+/// The block itself is a doctest of the crate.
+#[test]
+fn the_program_of_the_readme_is_the_quickstart() {
+    check_rust(
+        README,
+        include_str!("../../../../examples/examples/quickstart.rs"),
+        1,
+    );
+}
+
+#[test]
+fn blocks_name_their_language() {
+    for document in [README, MIGRATION_GUIDE, SEMANTICS, WRITING_A_PLUGIN] {
+        for (language, line, _) in blocks(document) {
+            assert!(
+                ["rust", "toml", "text", "sh", "python", "json"].contains(&language.as_str()),
+                "line {line}: {language:?}"
+            );
+        }
+    }
+}
+
+/// Blocks of TOML are configurations, except those that are manifests of crates.
+#[test]
+fn every_configuration_block_loads() {
+    let mut count = 0;
+    for document in [README, MIGRATION_GUIDE, SEMANTICS, WRITING_A_PLUGIN] {
+        for (_, line, text) in blocks(document).iter().filter(|(l, ..)| l == "toml") {
+            if text.contains("[dependencies]") || text.contains("[package]") {
+                continue;
+            }
+            count += 1;
+            let loaded = OrchestratorConfig::from_toml_str(text);
+            assert!(loaded.is_ok(), "line {line}: {:?}", loaded.err());
+        }
+    }
+    assert!(count >= 2, "only {count} configurations were found");
+}
+
+/// A file that is moved takes its row of the code map along.
+#[test]
+fn every_file_of_the_code_map_exists() {
+    let page = include_str!("../../../../ARCHITECTURE.md");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (_, map) = page
+        .split_once("## Where to find what")
+        .expect("the map has a heading");
+    let (map, _) = map.split_once("\n## ").expect("more follows the map");
+    let files: Vec<_> = map
+        .split('`')
+        .filter(|word| word.ends_with(".rs"))
+        .collect();
+    assert!(files.len() > 50, "only {} files were found", files.len());
+    for file in files {
+        assert!(source.join(file).is_file(), "{file} is not there");
+    }
+}
