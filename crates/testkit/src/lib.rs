@@ -18,7 +18,10 @@
 //! # }
 //! ```
 
-#![expect(clippy::panic, reason = "agents and plugins that panic are its purpose; what is misused panics too")]
+#![expect(
+    clippy::panic,
+    reason = "agents and plugins that panic are its purpose; what is misused panics too"
+)]
 
 pub mod conformance;
 

@@ -1,6 +1,9 @@
 //! Budgets under many tasks at once: the sum of what is spent and reserved never exceeds a limit, and nothing stays reserved.
 
-#![expect(clippy::disallowed_methods, reason = "a test is not the orchestrator: it spawns what calls it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is not the orchestrator: it spawns what calls it"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

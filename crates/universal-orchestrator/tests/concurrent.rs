@@ -2,7 +2,10 @@
 //!
 //! `UO_SEED` chooses the calls; the interleaving is the machine's.
 
-#![expect(clippy::disallowed_methods, reason = "a test is not the orchestrator: it spawns what calls it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is not the orchestrator: it spawns what calls it"
+)]
 #![expect(clippy::panic, reason = "a panic of a test names its seed")]
 
 #[path = "model/chaos.rs"]

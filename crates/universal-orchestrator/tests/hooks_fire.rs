@@ -1,8 +1,10 @@
 //! Every hook fires in a real flow, in the documented order; what it answers takes effect; what it does wrong does no harm.
 
 #![expect(clippy::panic, reason = "plugins that panic are what is tested")]
-
-#![expect(clippy::disallowed_methods, reason = "a test is not the orchestrator: it spawns what calls it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is not the orchestrator: it spawns what calls it"
+)]
 
 mod common;
 

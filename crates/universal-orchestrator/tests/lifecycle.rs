@@ -1,6 +1,9 @@
 //! Agents come, change, fall silent and go; tasks end, time out, are cancelled, have children and are kept.
 
-#![expect(clippy::disallowed_methods, reason = "a test is not the orchestrator: it spawns what calls it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is not the orchestrator: it spawns what calls it"
+)]
 
 mod common;
 

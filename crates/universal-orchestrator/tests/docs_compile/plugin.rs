@@ -1,10 +1,10 @@
 //! The code of docs/writing-a-plugin.md.
+#![expect(unreachable_pub, reason = "on the page it is the root of a crate")]
 
 use universal_orchestrator::plugin::{LinkError, PluginError, PluginSection, linked};
 use universal_orchestrator::{OrchestratorConfig, StartError, UniversalOrchestrator};
 
-/// What is a crate of its own on the page.
-#[expect(unreachable_pub, reason = "on the page it is the root of a crate")]
+// What is a crate of its own on the page.
 mod universal_orchestrator_deny_list {
     //! Refuses tasks by their type.
 
