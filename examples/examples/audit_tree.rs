@@ -7,13 +7,10 @@
 //! cargo run --release --example audit_tree -- [PATH] [--json] [--top N]
 //! ```
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a program talks to its terminal"
-)]
+#![expect(clippy::print_stderr, reason = "a program talks to its terminal")]
 
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,12 +55,24 @@ fn audit(cli: &Cli, tree: Arc<Tree>) -> Result<ExitStatus, Box<dyn Error>> {
     // An agent may be in the middle of a large file.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let summary = summary?;
-    if cli.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
-    } else {
-        print!("{summary}");
+    match print(cli, &summary) {
+        // Whoever reads has seen enough, such as `head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(format!("cannot write the report: {error}").into()),
+        Ok(()) => {}
     }
     Ok(exit_status(&summary))
+}
+
+fn print(cli: &Cli, summary: &Summary) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if cli.json {
+        serde_json::to_writer_pretty(&mut out, summary)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{summary}")?;
+    }
+    out.flush()
 }
 
 fn exit_status(summary: &Summary) -> ExitStatus {

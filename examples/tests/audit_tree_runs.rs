@@ -119,6 +119,17 @@ async fn a_queue_that_is_full_is_waited_for_and_no_outcome_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tree_without_files_is_told_in_a_few_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let summary = run(Audit::new(tree_of(directory.path()), AGENTS, AT_ONCE)).await;
+    check_complete(&summary);
+    let text = summary.to_string();
+    assert!(text.contains("0 files, 0 lines"), "{text}");
+    assert!(!text.contains("hash-01"), "{text}");
+    assert!(text.contains("Check it"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_agent_is_enough() {
     let directory = forest(5);
     let summary = run(Audit::new(tree_of(directory.path()), 1, 1)).await;
@@ -218,7 +229,12 @@ async fn an_interrupt_cancels_the_rest_and_reports_what_was_done() {
         .orchestrator
         .check(&summary.report, summary.cancelled)
         .unwrap();
-    assert!(summary.to_string().contains("Interrupted"), "{summary}");
+    let text = summary.to_string();
+    assert!(text.contains("Interrupted"), "{text}");
+    assert!(!text.contains("Check it"), "{text}");
+    let per_file = Capability::ALL.len() as u64 - 1;
+    let all = summary.report.tasks + summary.cancelled + summary.not_submitted;
+    assert_eq!(all, 300 * per_file);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,6 +63,14 @@ pub(crate) fn check(kind: &'static str, text: &str) -> Result<(), IdError> {
     Ok(())
 }
 
+/// The beginning of a text, short enough for an error.
+pub(crate) fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*

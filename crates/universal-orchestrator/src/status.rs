@@ -31,7 +31,7 @@ pub struct Status {
     pub queue: QueueStatus,
     /// Times and rates.
     pub performance: PerformanceStatus,
-    /// Breakers of agents that are not closed, at most `status.list_max`.
+    /// Breakers that keep their agents away from work, open or with all half-open probes taken, at most `status.list_max`.
     pub circuit_breakers: BTreeMap<String, BreakerStatus>,
     /// Agents per capability, at most `status.list_max` entries.
     pub capabilities_index: BTreeMap<String, usize>,
@@ -139,7 +139,7 @@ pub struct QueueStatus {
     pub intake_paused: bool,
     /// Whether the queue is paused.
     pub queue_paused: bool,
-    /// Paused capabilities.
+    /// Paused capabilities, at most `status.list_max`.
     pub paused_capabilities: Vec<String>,
 }
 

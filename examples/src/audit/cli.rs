@@ -14,7 +14,7 @@ Exit codes:
   0  every task succeeded
   1  a file or directory could not be read, so the report is not complete
   2  wrong arguments, or PATH cannot be looked at
-  3  the orchestrator's counts and the report disagree, which is a bug
+  3  the report could not be made or written, or the orchestrator's counts disagree with it, which is a bug
   130  interrupted; the report covers what was done by then
 
 Examples:
@@ -24,8 +24,9 @@ Examples:
 
 /// Sends agents of twelve capabilities through every file of a source tree and reports what they found.
 ///
-/// Symlinks are not followed. The counts agree with find, wc, grep and b3sum; the report ends with the
-/// commands that show it.
+/// Symlinks are not followed, and `.git` and `target` directories are left out. The counts agree with
+/// find, wc, grep and b3sum; the report ends with the commands that show it. Ctrl-C cancels what is left
+/// and reports what was done.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "audit_tree", version, after_help = EXIT_CODES)]
 pub struct Cli {

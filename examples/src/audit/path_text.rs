@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn quotes_only_where_the_shell_needs_them() {
         for (path, quoted) in [
-            ("/work/main", "/work/main"),
+            ("/srv/tree", "/srv/tree"),
             ("my tree", "'my tree'"),
             ("it's", r"'it'\''s'"),
             ("", "''"),

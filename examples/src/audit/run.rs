@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
+use indicatif::{HumanCount, ProgressBar};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use universal_orchestrator::{
@@ -77,6 +77,8 @@ pub struct Summary {
     pub orchestrator: Books,
     /// Tasks that an interrupt cancelled; the report leaves them out.
     pub cancelled: u64,
+    /// Tasks that an interrupt kept from being submitted; more would have followed from their results.
+    pub not_submitted: u64,
     /// Whether somebody interrupted it.
     pub interrupted: bool,
     /// Tasks that could be at work at the same time.
@@ -87,7 +89,16 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.report)?;
         if self.interrupted {
-            writeln!(f, "\nInterrupted: this is what was done by then.")?;
+            writeln!(
+                f,
+                "\nInterrupted: {} tasks were done, {} were cancelled and {} not submitted any more.\n\
+                 The report covers what was done, so its sums are not those of the whole tree.",
+                HumanCount(self.report.tasks),
+                HumanCount(self.cancelled),
+                HumanCount(self.not_submitted),
+            )?;
+        } else {
+            self.report.write_checks(f)?;
         }
         writeln!(
             f,
@@ -178,18 +189,22 @@ impl Audit {
             interrupted: false,
         };
         let mut interrupt = std::pin::pin!(interrupt);
+        let mut planned = first_wave(&self.tree).len() as u64;
         wave.run(first_wave(&self.tree), interrupt.as_mut()).await?;
         if !wave.interrupted {
             let jobs = second_wave(wave.builder.hashed_files());
             bar.inc_length(jobs.len() as u64);
+            planned += jobs.len() as u64;
             wave.run(jobs.into_iter(), interrupt).await?;
         }
         bar.finish_and_clear();
+        let orchestrator_books = Books::of(&orchestrator.status());
         let summary = Summary {
             cancelled: wave.cancelled,
+            not_submitted: planned.saturating_sub(orchestrator_books.accepted),
             interrupted: wave.interrupted,
             report: wave.builder.finish(begun.elapsed(), top),
-            orchestrator: Books::of(&orchestrator.status()),
+            orchestrator: orchestrator_books,
             at_once: self.at_once,
         };
         orchestrator.shutdown().await;

@@ -11,6 +11,7 @@ use crate::agent::Agent;
 use crate::budget::Limits;
 use crate::capability::{CapabilitySet, Labels};
 use crate::id::{AgentId, IdError};
+use crate::task::{DEPTH_MAX, walkable};
 
 /// What part an agent plays. Routing uses it only when a task asks for it.
 #[derive(
@@ -74,7 +75,9 @@ pub enum AgentFault {
         max: usize,
     },
     /// Concurrency is zero or above the limit.
-    #[error("concurrency {concurrency} is outside 1 to agents.concurrency_max {max}")]
+    #[error(
+        "concurrency {concurrency} is outside 1 to agents.concurrency_max {max}: choose another, or raise the limit"
+    )]
     Concurrency {
         /// The refused value.
         concurrency: u32,
@@ -93,9 +96,15 @@ pub enum AgentFault {
         /// The limit.
         max: usize,
     },
+    /// The metadata is nested too deeply.
+    #[error("metadata is nested deeper than tasks.payload_depth_max {max}: flatten it")]
+    MetadataTooDeep {
+        /// The limit.
+        max: usize,
+    },
     /// The metadata is too large.
     #[error(
-        "metadata has at least {bytes} bytes of JSON, the limit agents.metadata_bytes_max is {max}"
+        "metadata has at least {bytes} bytes of JSON, the limit agents.metadata_bytes_max is {max}: keep a reference to the data instead"
     )]
     MetadataTooLarge {
         /// Bytes counted until the limit was passed.
@@ -230,7 +239,12 @@ impl AgentSpec {
     /// A note that is kept with it and shown in its view.
     #[must_use]
     pub fn metadata(mut self, metadata: impl Into<Value>) -> Self {
-        self.metadata = metadata.into();
+        let kept = walkable(metadata.into());
+        if kept.is_none() {
+            let fault = AgentFault::MetadataTooDeep { max: DEPTH_MAX };
+            self.fault.get_or_insert_with(|| Box::new(fault));
+        }
+        self.metadata = kept.unwrap_or_default();
         self
     }
 

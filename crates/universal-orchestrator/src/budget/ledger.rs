@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -45,7 +46,7 @@ impl fmt::Display for AccountId {
 pub enum BudgetError {
     /// The account has no room for the amount.
     #[error(
-        "account {account} has no room: {unit} would be {would_be} of {limit}; raise the limit or ask for less"
+        "account {account} has no room: {unit} is at {used} of {limit} and {asked} is asked for; raise the limit or ask for less"
     )]
     Exhausted {
         /// The account.
@@ -54,8 +55,10 @@ pub enum BudgetError {
         unit: Unit,
         /// Its limit.
         limit: String,
-        /// What spent, reserved and asked for come to.
-        would_be: String,
+        /// What is spent and reserved already.
+        used: String,
+        /// What was asked for on top.
+        asked: String,
     },
     /// An earlier bill went over the limit; the account refuses everything further.
     #[error("account {account} is overdrawn: {unit} is {spent} of {limit}; raise the limit")]
@@ -127,16 +130,17 @@ impl Account {
                 spent,
             });
         }
-        let would_be = used.plus(amount);
-        match self.limits.first_exceeded(&would_be) {
+        match self.limits.first_exceeded(&used.plus(amount)) {
             None => Ok(()),
             Some(unit) => {
-                let (limit, would_be) = self.limits.describe(unit, &would_be);
+                let (limit, used) = self.limits.describe(unit, &used);
+                let (_, asked) = self.limits.describe(unit, amount);
                 Err(BudgetError::Exhausted {
                     account: id.clone(),
                     unit,
                     limit,
-                    would_be,
+                    used,
+                    asked,
                 })
             }
         }
@@ -234,6 +238,7 @@ impl Ledger {
             path: Arc::new([AccountId::Global]),
             inner: Mutex::new(HoldState {
                 held: Amount::default(),
+                outstanding: Amount::default(),
                 spent: Amount::default(),
                 open: true,
             }),
@@ -249,6 +254,7 @@ impl Ledger {
             path,
             inner: Mutex::new(HoldState {
                 held: amount,
+                outstanding: Amount::default(),
                 spent: Amount::default(),
                 open: true,
             }),
@@ -276,9 +282,23 @@ pub(crate) struct Hold {
 
 #[derive(Debug)]
 struct HoldState {
+    /// Reserved for the attempt itself and not yet spent: its call and its estimate.
     held: Amount,
+    /// Reserved by the agent and not yet settled. It outlives the attempt: its bill may come later.
+    outstanding: Amount,
     spent: Amount,
     open: bool,
+}
+
+impl HoldState {
+    /// What a charge may take from the reservation: the estimate without the attempt's own call and time, whose bill comes at its end.
+    fn free(&self) -> Amount {
+        Amount {
+            calls: self.held.calls.saturating_sub(1),
+            busy: Duration::ZERO,
+            ..self.held
+        }
+    }
 }
 
 impl Hold {
@@ -289,7 +309,7 @@ impl Hold {
             return Ok(false);
         }
         self.ledger.reserve(&self.path, amount)?;
-        inner.held = inner.held.plus(amount);
+        inner.outstanding = inner.outstanding.plus(amount);
         Ok(true)
     }
 
@@ -299,7 +319,7 @@ impl Hold {
         if !inner.open {
             return Ok(false);
         }
-        let from_hold = amount.least(&inner.held);
+        let from_hold = amount.least(&inner.free());
         let further = amount.minus(&from_hold);
         if !further.is_zero() {
             self.ledger.reserve(&self.path, &further)?;
@@ -313,13 +333,9 @@ impl Hold {
     /// Records the bill of an earlier reservation as it is, even above it.
     pub(crate) fn settle(&self, reserved: &Amount, actual: &Amount) -> bool {
         let mut inner = self.inner.lock();
-        let from_hold = if inner.open {
-            reserved.least(&inner.held)
-        } else {
-            Amount::default()
-        };
-        self.ledger.settle(&self.path, &from_hold, actual);
-        inner.held = inner.held.minus(&from_hold);
+        let reserved = reserved.least(&inner.outstanding);
+        self.ledger.settle(&self.path, &reserved, actual);
+        inner.outstanding = inner.outstanding.minus(&reserved);
         inner.spent = inner.spent.plus(actual);
         inner.open
     }
@@ -368,7 +384,7 @@ mod tests {
         let error = ledger.hold(path.clone(), Amount::tokens(11)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "account run r has no room: tokens would be 11 of 10; raise the limit or ask for less"
+            "account run r has no room: tokens is at 0 of 10 and 11 is asked for; raise the limit or ask for less"
         );
         assert!(ledger.view(&AccountId::Global).unwrap().reserved.is_zero());
     }
@@ -376,7 +392,8 @@ mod tests {
     #[test]
     fn a_bill_above_its_reservation_is_recorded_and_closes_the_account() {
         let (ledger, path) = ledger(10);
-        let hold = ledger.hold(path.clone(), Amount::tokens(4)).unwrap();
+        let hold = ledger.hold(path.clone(), Amount::default()).unwrap();
+        assert_eq!(hold.reserve(&Amount::tokens(4)), Ok(true));
         assert!(hold.settle(&Amount::tokens(4), &Amount::tokens(12)));
         let run = ledger.view(&path[0]).unwrap();
         assert_eq!(

@@ -114,7 +114,7 @@ pub struct BreakerConfig {
     #[schemars(range(min = 0.001, max = 100))]
     pub failure_rate_percent: f64,
 
-    /// Duration above which a call counts as slow, in milliseconds. Default 0; 0 to 31_536_000_000;
+    /// Duration from which a call counts as slow, in milliseconds. Default 0; 0 to 31_536_000_000;
     /// 0 means that no call is slow.
     #[schemars(range(min = 0, max = DURATION_MS_MAX))]
     pub slow_call_ms: u64,

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
+use crate::id::shortened;
+
 use super::{
     ConfigError,
     load::{merge, to_json},
@@ -14,6 +16,14 @@ use super::{
 
 const PREFIX: &str = "UO_";
 const SEPARATOR: &str = "__";
+
+/// Variables of the project's programs that share the prefix and name no key: where the binaries keep their data, and the limits of
+/// `cargo bench --bench sla`.
+pub(super) const NOT_CONFIGURATION: [&str; 2] = ["UO_DATA_DIR", "UO_SLA_FILE"];
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with(PREFIX) && !NOT_CONFIGURATION.contains(&name)
+}
 
 /// Gives the environment variable of a path.
 pub(super) fn variable(path: &str) -> String {
@@ -32,6 +42,8 @@ pub(super) fn only_ours(
     variables
         .into_iter()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
+        // A name that is not Unicode is no exempt one, and is refused below.
+        .filter(|(name, _)| name.to_str().is_none_or(is_ours))
         .map(|(name, value)| Ok((unicode(&name, name.clone())?, unicode(&name, value)?)))
         .collect()
 }
@@ -43,13 +55,13 @@ fn unicode(name: &OsString, text: OsString) -> Result<String, ConfigError> {
     })
 }
 
-/// Turns variables into a layer; those that do not start with `UO_` are not ours.
+/// Turns variables into a layer; those that do not start with `UO_` are not ours, nor are the exempt ones.
 pub(super) fn table(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Table, ConfigError> {
     let mut ours: Vec<(String, String)> = variables
         .into_iter()
-        .filter(|(name, _)| name.starts_with(PREFIX))
+        .filter(|(name, _)| is_ours(name))
         .collect();
     // A section as a whole comes before its keys, so that the more specific variable wins whatever
     // the order.
@@ -67,7 +79,7 @@ pub(super) fn table(
 /// Finds the key that a variable names. Map keys, such as tenants, come out in lower case.
 fn resolve(name: &str) -> Result<(Vec<String>, &'static Shape), ConfigError> {
     let unknown = || ConfigError::UnknownVariable {
-        name: name.to_owned(),
+        name: shortened(name, 80),
         suggestion: suggest::nearest_variable(name),
     };
     let rest = name.strip_prefix(PREFIX).ok_or_else(unknown)?;

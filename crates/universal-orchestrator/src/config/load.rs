@@ -58,7 +58,8 @@ impl OrchestratorConfig {
 
     /// Lays variables over this configuration: `UO_MAX_AGENTS`, `UO_QUEUE__MAX_TASKS`.
     ///
-    /// Variables that do not start with `UO_` are skipped. Text is taken as it stands, numbers and
+    /// Variables that do not start with `UO_` are skipped, and so are `UO_DATA_DIR` and
+    /// `UO_SLA_FILE`, which programs of the project read and which are no keys. Text is taken as it stands, numbers and
     /// booleans as in TOML, arrays and tables as inline TOML; a table is laid over what is there
     /// key by key.
     ///

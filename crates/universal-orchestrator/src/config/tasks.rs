@@ -136,8 +136,8 @@ pub struct TasksConfig {
     pub dependencies_max: usize,
 
     /// Length of a task id, agent id, task type or capability name, in bytes, inclusive. Default
-    /// 256; 1 to 4_096.
-    #[schemars(range(min = 1, max = 4_096))]
+    /// 256; 1 to 256, which is what an id can hold.
+    #[schemars(range(min = 1, max = 256))]
     pub id_bytes_max: usize,
 
     /// Labels that one task or agent may carry. Default 32; 0 to 1_024; 0 admits none.

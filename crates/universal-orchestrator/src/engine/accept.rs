@@ -493,7 +493,7 @@ impl Engine {
             });
         };
         let max = self.settings.tasks.children_max;
-        if entry.cold.as_ref().is_some_and(|c| c.children.len() >= max) {
+        if entry.cold.as_ref().map_or(0, |c| c.children.len()) >= max {
             return Err(TaskFault::TooManyChildren { max }.into());
         }
         Ok(())
@@ -671,7 +671,7 @@ impl Engine {
             (None, None) => return Ok(None),
             (Some(accounts), None) => Arc::clone(accounts),
             (accounts, Some(cap)) => accounts
-                .map_or(&[][..], |a| &a[..])
+                .map_or(&[AccountId::Global][..], |a| &a[..])
                 .iter()
                 .cloned()
                 .chain([cap])

@@ -401,7 +401,7 @@ impl Engine {
     }
 }
 
-/// The timeout of an attempt: the task's, else the configured one; zero is none.
+/// The timeout of an attempt: the task's and the configured one, whichever is shorter; a configured zero is none.
 fn attempt_timeout(entry: &TaskEntry, configured_ms: u64) -> Option<Duration> {
     let own = entry
         .record
@@ -409,5 +409,6 @@ fn attempt_timeout(entry: &TaskEntry, configured_ms: u64) -> Option<Duration> {
         .options
         .as_deref()
         .and_then(|o| o.attempt_timeout);
-    own.or_else(|| (configured_ms > 0).then(|| Duration::from_millis(configured_ms)))
+    let configured = (configured_ms > 0).then(|| Duration::from_millis(configured_ms));
+    own.into_iter().chain(configured).min()
 }

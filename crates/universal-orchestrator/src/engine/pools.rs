@@ -67,6 +67,17 @@ fn true_top(index: &mut HeadIndex, heads: &[Packed]) -> (Packed, PoolIx) {
     (NONE, 0)
 }
 
+/// The least of some heads and where it stands. Without a branch that could be mispredicted: any of them may be the least.
+fn least(heads: &[Packed]) -> (Packed, usize) {
+    let (mut least, mut at) = (NONE, 0);
+    for (here, head) in heads.iter().enumerate() {
+        let is_less = *head < least;
+        least = if is_less { *head } else { least };
+        at = if is_less { here } else { at };
+    }
+    (least, at)
+}
+
 pub(crate) type PoolIx = u32;
 pub(crate) type ClassIx = u32;
 
@@ -515,16 +526,8 @@ impl Pools {
         let heads = &self.heads[reach as usize];
         let class_state = &mut self.classes[class as usize];
         let (head, ix) = if let Some(copies) = &class_state.copies {
-            let mut best = (NONE, 0);
-            for (at, head) in copies[reach as usize].iter().enumerate() {
-                if *head < best.0 {
-                    best = (*head, at);
-                }
-            }
-            (
-                best.0,
-                class_state.pools.get(best.1).copied().unwrap_or_default(),
-            )
+            let (head, at) = least(&copies[reach as usize]);
+            (head, class_state.pools.get(at).copied().unwrap_or_default())
         } else if class_state.pools.len() <= SCANNED {
             let mut best = (NONE, 0);
             for ix in &class_state.pools {

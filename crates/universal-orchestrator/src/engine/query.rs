@@ -83,7 +83,7 @@ impl Engine {
             in_flight: self.in_flight,
             intake_paused: self.intake_paused,
             queue_paused: self.queue_paused,
-            paused: self.paused.iter().cloned().collect(),
+            paused: self.paused.iter().take(list_max).cloned().collect(),
             capabilities: self
                 .pools
                 .agents_with()
@@ -234,10 +234,11 @@ impl Engine {
             .map(|(key, e)| (e.number, key))
             .collect();
         entries.sort_unstable();
-        let start = after
-            .and_then(|id| self.tasks.key(id))
-            .and_then(|key| entries.iter().position(|(_, k)| *k == key))
-            .map_or(0, |at| at + 1);
+        let start = after.map_or(0, |id| {
+            let key = self.tasks.key(id);
+            let at = entries.iter().position(|(_, k)| Some(*k) == key);
+            at.map_or(entries.len(), |at| at + 1)
+        });
         entries[start..]
             .iter()
             .filter_map(|(_, key)| self.task_view(*key, now))

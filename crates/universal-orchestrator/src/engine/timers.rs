@@ -1,7 +1,10 @@
 //! What is due when. Timers are never taken out: one whose reason is gone is skipped when it fires, and swept when there are many.
+//!
+//! Most timers are set for the same time ahead, one after the other (the timeout of attempts, leases): those come in the order in which they are
+//! due and stand in a line. All others stand in a heap.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use crate::agent::AttemptCell;
@@ -36,6 +39,13 @@ pub(crate) enum Timer {
     KeyRate(Key),
 }
 
+impl Timer {
+    /// Of the kind of which every attempt sets one.
+    const fn is_usual(&self) -> bool {
+        matches!(self, Self::Attempt(..) | Self::Lease(..))
+    }
+}
+
 struct Entry {
     at: Stamp,
     sequence: u64,
@@ -62,9 +72,11 @@ impl Ord for Entry {
     }
 }
 
-/// A heap of timers, earliest first; equal times fire in the order in which they were set.
+/// Timers, earliest first; equal times fire in the order in which they were set.
 #[derive(Default)]
 pub(crate) struct Timers {
+    /// Those that were set for no earlier than the last of the line.
+    line: VecDeque<Entry>,
     heap: BinaryHeap<Reverse<Entry>>,
     sequence: u64,
     sweep_at: usize,
@@ -78,38 +90,60 @@ impl Timers {
             return;
         }
         self.sequence += 1;
-        self.heap.push(Reverse(Entry {
+        let entry = Entry {
             at,
             sequence: self.sequence,
             timer,
-        }));
+        };
+        // One of another kind may lie far ahead and would keep all that follow out of the line.
+        let follows = self.line.back().is_none_or(|last| last.at <= at);
+        if follows && entry.timer.is_usual() {
+            self.line.push_back(entry);
+        } else {
+            self.heap.push(Reverse(entry));
+        }
+    }
+
+    fn line_is_first(&self) -> bool {
+        match (self.line.front(), self.heap.peek()) {
+            (Some(line), Some(Reverse(heap))) => line < heap,
+            (line, _) => line.is_some(),
+        }
     }
 
     pub(crate) fn next_at(&self) -> Option<Stamp> {
-        self.heap.peek().map(|Reverse(entry)| entry.at)
+        let line = self.line.front().map(|entry| entry.at);
+        let heap = self.heap.peek().map(|Reverse(entry)| entry.at);
+        line.into_iter().chain(heap).min()
     }
 
     pub(crate) fn pop_due(&mut self, now: Stamp) -> Option<Timer> {
         if self.next_at()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry.timer)
+        let first = if self.line_is_first() {
+            self.line.pop_front()
+        } else {
+            self.heap.pop().map(|Reverse(entry)| entry)
+        };
+        first.map(|entry| entry.timer)
     }
 
     pub(crate) fn wants_sweep(&self) -> bool {
-        self.heap.len() >= self.sweep_at.max(SWEEP_FROM)
+        self.line.len() + self.heap.len() >= self.sweep_at.max(SWEEP_FROM)
     }
 
-    /// Drops timers whose reason is gone. Called when the heap has doubled, so its cost is constant per timer set.
+    /// Drops timers whose reason is gone. Called when their number has doubled, so its cost is constant per timer set.
     pub(crate) fn sweep(&mut self, is_live: impl Fn(&Timer) -> bool) {
+        self.line.retain(|entry| is_live(&entry.timer));
         self.heap.retain(|Reverse(entry)| is_live(&entry.timer));
-        self.sweep_at = self.heap.len() * 2;
+        self.sweep_at = (self.line.len() + self.heap.len()) * 2;
     }
 }
 
 impl std::fmt::Debug for Timers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Timers({})", self.heap.len())
+        write!(f, "Timers({})", self.line.len() + self.heap.len())
     }
 }
 
@@ -129,5 +163,21 @@ mod tests {
         }
         assert_eq!(fired, ["a", "b", "c"]);
         assert_eq!(timers.next_at(), Some(Stamp(3)));
+    }
+
+    #[test]
+    fn line_and_heap_fire_as_one() {
+        let mut timers = Timers::default();
+        let task = TaskKey::default();
+        for (at, attempt) in [(5, 1), (5, 2), (3, 3), (9, 4), (7, 5), (9, 6), (5, 7)] {
+            timers.set(Stamp(at), Timer::Attempt(task, attempt));
+        }
+        timers.set(Stamp(5), Timer::Idle(task, 8));
+        let mut fired = Vec::new();
+        while let Some(Timer::Attempt(_, n) | Timer::Idle(_, n)) = timers.pop_due(Stamp(9)) {
+            fired.push(n);
+        }
+        assert_eq!(fired, [3, 1, 2, 7, 8, 5, 4, 6]);
+        assert_eq!(timers.next_at(), None);
     }
 }

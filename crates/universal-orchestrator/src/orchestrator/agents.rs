@@ -4,10 +4,14 @@ use crate::agent::{
     AgentCallError, AgentChange, AgentRole, AgentSpec, AgentView, Availability, Intent,
     RegisterRefusal, RegisterRefused,
 };
+use crate::capability::{CapabilitySet, Labels};
 use crate::id::AgentId;
 use crate::orchestrator::UniversalOrchestrator;
-use crate::orchestrator::validate::{check_agent, check_concurrency, check_lists, check_metadata};
+use crate::orchestrator::validate::{
+    check_agent, check_concurrency, check_lists, check_metadata, check_reason,
+};
 use crate::plugin::{HookPoint, Observed, Stage, register_call};
+use crate::task::dismantle;
 
 /// Which agents to list.
 #[derive(Debug, Clone, Default)]
@@ -139,26 +143,23 @@ impl UniversalOrchestrator {
     pub async fn update_agent(
         &self,
         id: &AgentId,
-        change: AgentChange,
+        mut change: AgentChange,
     ) -> Result<(), AgentCallError> {
         let config = &self.shared.config;
         if let Some(concurrency) = change.concurrency {
             check_concurrency(config, concurrency)?;
         }
-        let capabilities = change
-            .capabilities
-            .as_ref()
-            .map_or(0, crate::capability::CapabilitySet::len);
         check_lists(
             config,
-            capabilities,
-            change
-                .labels
-                .as_ref()
-                .map_or(0, crate::capability::Labels::len),
+            change.capabilities.as_ref().unwrap_or(&CapabilitySet::empty()),
+            change.labels.as_ref().unwrap_or(&Labels::none()),
         )?;
-        if let Some(metadata) = &change.metadata {
-            check_metadata(config, metadata)?;
+        if let Some(metadata) = change.metadata.take() {
+            if let Err(fault) = check_metadata(config, &metadata) {
+                dismantle(metadata);
+                return Err(fault.into());
+            }
+            change.metadata = Some(metadata);
         }
         self.shared.with_engine(|e, now| e.update(id, change, now))
     }
@@ -190,18 +191,19 @@ impl UniversalOrchestrator {
             .with_engine(|e, now| e.set_intent(id, Intent::Draining, now))
     }
 
-    /// Puts an agent in quarantine: it gets nothing new until it is released.
+    /// Puts an agent in quarantine: it gets nothing new until it is released. The reason may be as long as metadata, `agents.metadata_bytes_max`.
     ///
     /// # Errors
-    /// [`AgentCallError::Unknown`].
+    /// [`AgentCallError`]; nothing changed then.
     pub async fn quarantine_agent(
         &self,
         id: &AgentId,
         reason: impl Into<String>,
     ) -> Result<(), AgentCallError> {
-        let reason = Some(reason.into());
+        let reason = reason.into();
+        check_reason(&self.shared.config, &reason)?;
         self.shared
-            .with_engine(|e, now| e.set_quarantine(id, reason, now))
+            .with_engine(|e, now| e.set_quarantine(id, Some(reason), now))
     }
 
     /// Takes an agent out of quarantine.

@@ -14,7 +14,7 @@ use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::shared::Shared;
 use crate::plugin::{HookPoint, panic_text};
 use crate::task::{
-    BoundsExceeded, FailureKind, Refusal, TaskEvent, TaskFailure, TaskOutcome, json_bounds,
+    BoundsExceeded, FailureKind, Refusal, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
 
 type Ended = Result<Result<Value, AgentError>, Box<dyn std::any::Any + Send>>;
@@ -187,8 +187,8 @@ impl Run {
         let limits = &self.shared.config.tasks;
         match ended {
             Ok(Ok(value)) => {
-                match json_bounds(&value, limits.result_bytes_max, limits.payload_depth_max) {
-                    Ok(()) => Report::Done(value),
+                match bounded(value, limits.result_bytes_max, limits.payload_depth_max) {
+                    Ok(value) => Report::Done(value),
                     Err(exceeded) => Report::Failed(TaskFailure::new(
                         FailureKind::ResultRefused,
                         match exceeded {
@@ -197,7 +197,7 @@ impl Run {
                                 limits.result_bytes_max
                             ),
                             BoundsExceeded::Depth => format!(
-                                "result is nested deeper than tasks.payload_depth_max {}",
+                                "result is nested deeper than tasks.payload_depth_max {}: flatten it",
                                 limits.payload_depth_max
                             ),
                         },

@@ -257,6 +257,7 @@ fn assemble(
             draining: AtomicBool::new(false),
             drained: Notify::new(),
             is_shut_down: AtomicBool::new(false),
+            report: tokio::sync::OnceCell::new(),
             panic_when_lost: parts.panic_when_lost,
             own: own.clone(),
         }

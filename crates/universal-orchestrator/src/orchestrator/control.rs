@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use crate::agent::Intent;
 use crate::engine::{Door, Doorway};
+use crate::id::shortened;
 use crate::orchestrator::shared::{Commands, Shared};
 use crate::plugin::Command;
 use crate::task::FailureKind;
@@ -39,6 +40,8 @@ impl Shared {
                 self.with_engine(|e, now| e.set_intent(&agent, Intent::Draining, now))
             }
             Command::Quarantine(agent, reason) => {
+                // Not to be in quarantine would be worse than to be there for half a reason.
+                let reason = shortened(&reason, self.config.agents.metadata_bytes_max);
                 self.with_engine(|e, now| e.set_quarantine(&agent, Some(reason), now))
             }
             Command::Release(agent) => {

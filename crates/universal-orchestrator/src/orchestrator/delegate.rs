@@ -79,10 +79,11 @@ impl UniversalOrchestrator {
         if timed {
             shared.delegation_took(begun);
         }
-        let delegation = launch.delegation.clone();
-        if launch.runs.is_some() {
-            shared.start_attempt(launch);
+        if launch.runs.is_none() {
+            return Ok(launch.delegation);
         }
+        let delegation = launch.delegation.clone();
+        shared.start_attempt(launch);
         Ok(delegation)
     }
 

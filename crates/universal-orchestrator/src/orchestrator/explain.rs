@@ -51,7 +51,7 @@ impl TaskFilter {
         self
     }
 
-    /// Only tasks accepted after this one: the next page.
+    /// Only tasks accepted after this one: the next page. None when that one is no longer known.
     #[must_use]
     pub fn after(mut self, id: TaskId) -> Self {
         self.after = Some(id);

@@ -48,7 +48,13 @@ impl Shared {
             self.engine.lock().count_refused();
             return Err(Refused::new(refusal, task));
         }
-        let id = task.id.clone().unwrap_or_else(|| self.next_task_id());
+        let id = match &task.id {
+            Some(chosen) => {
+                self.skip_task_id(chosen);
+                chosen.clone()
+            }
+            None => self.next_task_id(),
+        };
         Ok(Arc::new(TaskRecord::new(id, principal.clone(), task)))
     }
 

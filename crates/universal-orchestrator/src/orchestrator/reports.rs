@@ -12,7 +12,7 @@ use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
 use crate::plugin::HookPoint;
 use crate::task::{
-    Delegation, FailureKind, Refusal, ReportError, TaskEvent, TaskFailure, TaskOutcome, json_bounds,
+    Delegation, FailureKind, Refusal, ReportError, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
 
 impl UniversalOrchestrator {
@@ -25,8 +25,7 @@ impl UniversalOrchestrator {
         delegation: &Delegation,
         result: impl Into<Value>,
     ) -> Result<(), ReportError> {
-        let result = result.into();
-        self.check_result(&result)?;
+        let result = self.checked(result.into())?;
         self.shared
             .with_engine(|e, now| e.report(delegation, Report::Done(result), now))
     }
@@ -34,12 +33,19 @@ impl UniversalOrchestrator {
     /// Reports that an attempt failed: [`TaskFailure::retryable`] asks for another attempt as the retry policy allows, [`TaskFailure::permanent`] ends the task.
     ///
     /// # Errors
-    /// [`ReportError`] when the delegation is not the current one. Nothing changed then.
+    /// [`ReportError`] when the delegation is not the current one or the text is too large. Nothing changed then.
     pub async fn fail_task(
         &self,
         delegation: &Delegation,
         failure: TaskFailure,
     ) -> Result<(), ReportError> {
+        let (bytes, max) = (
+            failure.message().len(),
+            self.shared.config.tasks.result_bytes_max,
+        );
+        if bytes > max {
+            return Err(ReportError::ResultTooLarge { bytes, max });
+        }
         // The other kinds are the orchestrator's to give.
         let failure = match failure.kind() {
             FailureKind::Retryable | FailureKind::Permanent => failure,
@@ -91,15 +97,14 @@ impl UniversalOrchestrator {
         delegation: &Delegation,
         progress: impl Into<Value>,
     ) -> Result<(), ReportError> {
-        let progress = progress.into();
-        self.check_result(&progress)?;
+        let progress = self.checked(progress.into())?;
         self.shared
             .with_engine(|e, now| e.progress(delegation, progress, now))
     }
 
-    fn check_result(&self, value: &Value) -> Result<(), ReportError> {
+    fn checked(&self, value: Value) -> Result<Value, ReportError> {
         let limits = &self.shared.config.tasks;
-        json_bounds(value, limits.result_bytes_max, limits.payload_depth_max).map_err(|exceeded| {
+        bounded(value, limits.result_bytes_max, limits.payload_depth_max).map_err(|exceeded| {
             ReportError::of_bounds(exceeded, limits.result_bytes_max, limits.payload_depth_max)
         })
     }

@@ -19,7 +19,7 @@ use crate::event::{Event, EventBus};
 use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
-use crate::orchestrator::attempt;
+use crate::orchestrator::{ShutdownReport, attempt};
 use crate::orchestrator::resources::Resources;
 use crate::orchestrator::spawn::{Kind, Spawner};
 use crate::plugin::{
@@ -27,7 +27,7 @@ use crate::plugin::{
     Stage,
 };
 use crate::status::Status;
-use crate::task::{Refused, Task, TaskOutcome, TaskState, TaskView};
+use crate::task::{Refused, Task, TaskOutcome, TaskState, TaskView, bounded};
 
 /// What all handles of one orchestrator share.
 pub(crate) struct Shared {
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) draining: AtomicBool,
     pub(crate) drained: Notify,
     pub(crate) is_shut_down: AtomicBool,
+    /// Written once, by the first shutdown that ran to its end.
+    pub(crate) report: tokio::sync::OnceCell<ShutdownReport>,
     pub(crate) panic_when_lost: bool,
     pub(crate) own: Weak<Shared>,
 }
@@ -278,15 +280,12 @@ impl FaultSink for Shared {
 
 impl TaskHost for Shared {
     fn progress(&self, attempt: &AttemptCell, value: Value) {
-        let bounds = crate::task::json_bounds(
-            &value,
-            self.config.tasks.result_bytes_max,
-            self.config.tasks.payload_depth_max,
-        );
-        if bounds.is_err() {
-            tracing::warn!(task = %attempt.record.id(), "progress is larger than tasks.result_bytes_max and was dropped");
+        let limits = &self.config.tasks;
+        let bounded = bounded(value, limits.result_bytes_max, limits.payload_depth_max);
+        let Ok(value) = bounded else {
+            tracing::warn!(task = %attempt.record.id(), "progress is larger than tasks.result_bytes_max, or deeper than tasks.payload_depth_max, and was dropped");
             return;
-        }
+        };
         // Progress of an attempt that is over changes nothing; its agent learns of it from the cancellation.
         let _ = self.with_engine(|e, now| e.progress(&attempt.delegation, value, now));
     }

@@ -44,7 +44,10 @@ pub struct ShutdownReport {
 impl UniversalOrchestrator {
     /// Stops intake, lets what was begun finish for up to `shutdown.drain_ms`, cancels the rest, stops the plugins, and reports what had not ended.
     ///
-    /// Queued tasks go on being given to in-process agents while it drains. Retries and delayed tasks are not waited for. A second call returns an empty report.
+    /// Queued tasks go on being given to in-process agents while it drains. Retries and delayed tasks are not waited for. A second call waits for the first and returns the same report.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the shutdown where it stands. Another call goes on with it, and reports what had not been cancelled yet.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.shutdown_within(Duration::from_millis(self.shared.config.shutdown.drain_ms))
             .await
@@ -52,10 +55,12 @@ impl UniversalOrchestrator {
 
     /// Like [`shutdown`](Self::shutdown), with another time to drain.
     pub async fn shutdown_within(&self, drain: Duration) -> ShutdownReport {
+        let shut_down = self.shared.report.get_or_init(|| self.shut_down(drain));
+        shut_down.await.clone()
+    }
+
+    async fn shut_down(&self, drain: Duration) -> ShutdownReport {
         let shared = &self.shared;
-        if shared.is_shut_down.swap(true, Ordering::AcqRel) {
-            return ShutdownReport::default();
-        }
         let begun = shared.epoch.stamp();
         let live = shared.with_engine(|e, now| {
             e.begin_shutdown();
@@ -73,6 +78,7 @@ impl UniversalOrchestrator {
         let stuck = shared.plugins.stop().await;
         shared.stop.cancel();
         shared.events.close();
+        shared.is_shut_down.store(true, Ordering::Release);
         ShutdownReport {
             unfinished,
             zombies,
@@ -92,12 +98,9 @@ impl UniversalOrchestrator {
             .iter()
             .map(|u| u.task.id.clone())
             .collect();
-        let highest = ids
-            .iter()
-            .filter_map(TaskId::sequence_number)
-            .max()
-            .unwrap_or(0);
-        self.shared.task_ids.fetch_max(highest, Ordering::Relaxed);
+        for id in &ids {
+            self.shared.skip_task_id(id);
+        }
         let mut handles = Vec::with_capacity(report.unfinished.len());
         for unfinished in report.unfinished {
             let mut task = unfinished.task.into_task();

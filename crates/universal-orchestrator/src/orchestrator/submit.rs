@@ -114,7 +114,7 @@ impl UniversalOrchestrator {
     }
 
     fn existing(&self, task: &Task) -> Option<Result<TaskHandle, Refusal>> {
-        let id = task.chosen_id()?;
+        let id = task.chosen_id().filter(|_| task.fault.is_none())?;
         let (key, same) = self.shared.with_engine(|e, _| {
             let key = e.task_key(id)?;
             Some((key, e.asks_for_the_same(key, task)))
@@ -149,7 +149,19 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     pub(crate) fn next_task_id(&self) -> TaskId {
-        TaskId::sequence(self.task_ids.fetch_add(1, Ordering::Relaxed) + 1)
+        TaskId::sequence(self.task_ids.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+    }
+
+    /// Somebody chose an id that looks like those made here: go on after it. One far ahead is left to be met in some billions of tasks, so that nobody can use up the numbers.
+    pub(crate) fn skip_task_id(&self, chosen: &TaskId) {
+        const NEAR: u64 = 1 << 32;
+        let Some(number) = chosen.sequence_number() else {
+            return;
+        };
+        let next = self.task_ids.load(Ordering::Relaxed);
+        if number > next && number - next < NEAR {
+            self.task_ids.fetch_max(number, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn submit_record(

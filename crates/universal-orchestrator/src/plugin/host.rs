@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 
 use crate::agent::AgentSpec;
-use crate::id::{AgentId, PrincipalName};
+use crate::id::{AgentId, PrincipalName, shortened};
 use crate::plugin::{
     GuardCall, HookContext, HookPoint, HookSet, Observed, Plugin, PluginContext, PluginError,
     PluginHealth, PluginManifest, PluginSection, PluginStatus, Shape, ShapeCall, Stage, Verdict,
@@ -323,7 +323,7 @@ impl PluginHost {
             .iter()
             .find(|p| p.manifest.name == name)
             .ok_or_else(|| PluginError::Unknown {
-                name: name.to_owned(),
+                name: shortened(name, 80),
                 known: match self
                     .plugins
                     .iter()

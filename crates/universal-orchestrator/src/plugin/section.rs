@@ -25,7 +25,10 @@ impl PluginSection {
             .parse()
             .map_err(|error: toml::de::Error| PluginError::Section {
                 plugin: plugin.to_owned(),
-                text: error.to_string(),
+                text: match error.span() {
+                    Some(at) => format!("{} at byte {}", error.message(), at.start),
+                    None => error.message().to_owned(),
+                },
             })?;
         Ok(Self::new(plugin.to_owned(), table))
     }

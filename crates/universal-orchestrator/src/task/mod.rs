@@ -2,6 +2,7 @@
 
 mod dead_letter;
 mod delegation;
+mod dismantle;
 mod failure;
 mod outcome;
 mod record;
@@ -14,6 +15,7 @@ mod state;
 
 pub use dead_letter::DeadLetter;
 pub use delegation::Delegation;
+pub(crate) use dismantle::{DEPTH_MAX, bounded, dismantle, walkable};
 pub use failure::{FailureKind, TaskFailure};
 pub(crate) use outcome::OutcomeParts;
 pub use outcome::{TaskOutcome, TaskView};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::budget::BudgetError;
 use crate::capability::CapabilitySet;
-use crate::id::{AgentId, Capability, Key, TaskId};
+use crate::id::{AgentId, Capability, Key, TaskId, shortened};
 use crate::task::{Task, TaskFault, TaskState};
 
 /// A plugin's refusal: who, a stable code for programs, a text for people.
@@ -98,7 +98,7 @@ pub enum Refusal {
         id: TaskId,
     },
     /// No agent registered has all the capabilities, role and labels.
-    #[error("no agent registered has {required:?}{}: register one", .nearest.as_ref().map(|c| format!(" (nobody has {c:?})")).unwrap_or_default())]
+    #[error("no agent registered has {}{}: register one", shortened(&format!("{required:?}"), 300), .nearest.as_ref().map(|c| format!(" (nobody has {c:?})")).unwrap_or_default())]
     NoCapableAgent {
         /// What was required.
         required: CapabilitySet,

@@ -10,7 +10,7 @@ use crate::agent::AgentRole;
 use crate::budget::{Amount, Limits};
 use crate::capability::{CapabilitySet, Labels};
 use crate::id::{IdError, Key, RunId, TaskId, TaskType, Tenant};
-use crate::task::RetryPolicy;
+use crate::task::{DEPTH_MAX, RetryPolicy, walkable};
 
 /// How urgent a task is. Ageing lifts a waiting task one level each `queue.ageing_ms`.
 #[derive(
@@ -266,11 +266,20 @@ impl Task {
         self
     }
 
-    /// What the agent works on.
+    /// What the agent works on. One that is nested deeper than any `tasks.payload_depth_max` allows is dropped here, and the door refuses the task.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Value>) -> Self {
-        self.payload = payload.into();
+        self.set_payload(payload.into());
         self
+    }
+
+    pub(crate) fn set_payload(&mut self, payload: Value) {
+        let kept = walkable(payload);
+        if kept.is_none() {
+            let fault = TaskFault::PayloadTooDeep { max: DEPTH_MAX };
+            self.fault.get_or_insert_with(|| Box::new(fault));
+        }
+        self.payload = kept.unwrap_or_default();
     }
 
     /// Only agents of this role.
@@ -474,7 +483,7 @@ impl Task {
             self.priority = priority;
         }
         if let Some(payload) = patch.payload {
-            self.payload = payload;
+            self.set_payload(payload);
         }
         if let Some(time) = patch.deadline_in {
             let options = self.options_mut();

@@ -124,12 +124,12 @@ impl TaskSnapshot {
     /// The task to submit again, under the same id. Its parent is gone, so it becomes a task of its own.
     #[must_use]
     pub fn into_task(self) -> Task {
-        Task {
+        let mut task = Task {
             id: Some(self.id),
             task_type: Some(self.task_type),
             required: self.required,
             priority: self.priority,
-            payload: self.payload,
+            payload: Value::Null,
             options: Some(Box::new(TaskOptions {
                 role: self.role,
                 labels: self.labels,
@@ -151,6 +151,8 @@ impl TaskSnapshot {
                 ..TaskOptions::default()
             })),
             fault: None,
-        }
+        };
+        task.set_payload(self.payload);
+        task
     }
 }

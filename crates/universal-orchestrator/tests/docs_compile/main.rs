@@ -2,17 +2,26 @@
 //!
 //! A block of a document is compared without indentation, so the code below it may stand inside of a test.
 
-#![expect(clippy::print_stdout, reason = "examples of programs print")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "examples of programs print"
+)]
 
 mod migration;
 mod plugin;
 mod semantics;
+#[cfg(unix)]
+mod subprocess;
+
+use std::path::Path;
 
 use universal_orchestrator::OrchestratorConfig;
 
 const README: &str = include_str!("../../../../README.md");
 const MIGRATION_GUIDE: &str = include_str!("../../../../MIGRATION_GUIDE.md");
 const SEMANTICS: &str = include_str!("../../../../docs/semantics.md");
+const SUBPROCESS_AGENTS: &str = include_str!("../../../../docs/subprocess-agents.md");
 const WRITING_A_PLUGIN: &str = include_str!("../../../../docs/writing-a-plugin.md");
 
 /// The fenced blocks of a document with their language and the line on which they begin.
@@ -65,6 +74,7 @@ fn check_rust(document: &str, source: &str, at_least: usize) {
 fn every_rust_block_is_run() {
     check_rust(MIGRATION_GUIDE, include_str!("migration.rs"), 8);
     check_rust(SEMANTICS, include_str!("semantics.rs"), 4);
+    check_rust(SUBPROCESS_AGENTS, include_str!("subprocess.rs"), 1);
     check_rust(WRITING_A_PLUGIN, include_str!("plugin.rs"), 5);
 }
 
@@ -80,7 +90,13 @@ fn the_program_of_the_readme_is_the_quickstart() {
 
 #[test]
 fn blocks_name_their_language() {
-    for document in [README, MIGRATION_GUIDE, SEMANTICS, WRITING_A_PLUGIN] {
+    for document in [
+        README,
+        MIGRATION_GUIDE,
+        SEMANTICS,
+        SUBPROCESS_AGENTS,
+        WRITING_A_PLUGIN,
+    ] {
         for (language, line, _) in blocks(document) {
             assert!(
                 ["rust", "toml", "text", "sh", "python", "json"].contains(&language.as_str()),
@@ -111,7 +127,7 @@ fn every_configuration_block_loads() {
 #[test]
 fn every_file_of_the_code_map_exists() {
     let page = include_str!("../../../../ARCHITECTURE.md");
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (_, map) = page
         .split_once("## Where to find what")
         .expect("the map has a heading");
@@ -124,4 +140,62 @@ fn every_file_of_the_code_map_exists() {
     for file in files {
         assert!(source.join(file).is_file(), "{file} is not there");
     }
+}
+
+/// Where the links of a page lead, without those to other sites.
+fn links(page: &str) -> Vec<&str> {
+    page.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| link)
+        .filter(|link| !link.contains("://"))
+        .collect()
+}
+
+/// The anchor of a heading, as it is made where Markdown is shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut count = 0;
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "MIGRATION_GUIDE.md",
+        "docs/configuration.md",
+        "docs/metrics.md",
+        "docs/semantics.md",
+        "docs/subprocess-agents.md",
+        "docs/writing-a-plugin.md",
+    ] {
+        let page = root.join(name);
+        let text = std::fs::read_to_string(&page).expect("the page is there");
+        for link in links(&text) {
+            count += 1;
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.with_file_name(file)
+            };
+            assert!(target.exists(), "{name}: {link} leads nowhere");
+            if !heading.is_empty() {
+                let there = std::fs::read_to_string(&target).expect("it has headings");
+                let found = there
+                    .lines()
+                    .any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(found, "{name}: {link} has no such heading");
+            }
+        }
+    }
+    assert!(count > 30, "only {count} links were found");
 }

@@ -101,6 +101,34 @@ mod step_1_2 {
     }
 }
 
+mod step_1_2_environment {
+    use std::path::Path;
+    use universal_orchestrator::{ConfigError, OrchestratorConfig};
+
+    fn config_of_this_process(file: &Path) -> Result<OrchestratorConfig, ConfigError> {
+        OrchestratorConfig::load(Some(file))
+    }
+
+    #[test]
+    fn a_file_that_is_named_must_exist() {
+        let missing = Path::new("no-such-folder/orchestrator.toml");
+        let refused = config_of_this_process(missing).unwrap_err();
+        assert!(matches!(refused, ConfigError::Read { .. }), "{refused}");
+    }
+
+    #[test]
+    fn the_environment_of_the_page_is_read() {
+        let page = super::super::MIGRATION_GUIDE;
+        let variables = [("UO_MAX_AGENTS", "200"), ("UO_QUEUE__MAX_TASKS", "5000")];
+        for (name, value) in variables {
+            assert!(page.contains(&format!("`{name}={value}`")), "{name}");
+        }
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = OrchestratorConfig::load_from(None, variables).unwrap();
+        assert_eq!((config.max_agents, config.queue.max_tasks), (200, 5_000));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn step_1_3_register() -> Result<(), Box<dyn std::error::Error>> {
     let orchestrator = bare().await;

@@ -105,11 +105,23 @@ mod behaviour {
     }
 }
 
+mod conforms {
+    use super::universal_orchestrator_deny_list;
+
+    use universal_orchestrator_deny_list::DENY_LIST;
+    use universal_orchestrator_testkit::conformance::Suite;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_what_every_plugin_must_keep() {
+        Suite::of(&DENY_LIST).linked().run().await.assert_conforms();
+    }
+}
+
 #[expect(unused_imports, reason = "on the page the line links a crate")]
 mod program {
     use super::universal_orchestrator_deny_list;
 
-    use universal_orchestrator::{OrchestratorConfig, UniversalOrchestrator};
+    use universal_orchestrator::{OrchestratorConfig, Task, UniversalOrchestrator};
     use universal_orchestrator_deny_list as _; // links it in
 
     const CONFIG: &str = r#"
@@ -123,9 +135,19 @@ mod program {
     #[tokio::main]
     async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let config = OrchestratorConfig::from_toml_str(CONFIG)?;
-        let orchestrator = UniversalOrchestrator::start(config).await?;
+        let orchestrator = match UniversalOrchestrator::start(config).await {
+            Ok(orchestrator) => orchestrator,
+            // `Display` says what to write; a `main` that returns the error prints its `Debug` form.
+            Err(error) => {
+                eprintln!("{error}");
+                std::process::exit(1);
+            }
+        };
         for plugin in orchestrator.plugins() {
             println!("{}: {}", plugin.name, plugin.summary);
+        }
+        if let Err(refused) = orchestrator.submit_task(Task::new("format_disk")).await {
+            println!("{refused}");
         }
         orchestrator.shutdown().await;
         Ok(())

@@ -232,3 +232,18 @@ fn a_variable_that_is_not_unicode_is_refused() {
         variables(&[("UO_MODE", "testing")])
     );
 }
+
+#[test]
+fn variables_of_programs_are_no_keys() {
+    for name in env::NOT_CONFIGURATION {
+        let loaded = from_env(&[(name, "/somewhere"), ("UO_MAX_AGENTS", "5")]);
+        assert_eq!(loaded.unwrap().max_agents, 5, "{name}");
+        let unicode_or_not = env::only_ours([(name.into(), "/somewhere".into())]);
+        assert_eq!(unicode_or_not.unwrap(), [], "{name}");
+        let like_it = format!("{name}_OF_MINE");
+        assert!(
+            refused(from_env(&[(&like_it, "5")])).contains(&like_it),
+            "{like_it}: only the exact name is exempt"
+        );
+    }
+}
