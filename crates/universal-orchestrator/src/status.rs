@@ -147,11 +147,11 @@ pub struct QueueStatus {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct PerformanceStatus {
-    /// Mean time from assignment to the end.
+    /// Mean time from assignment to the end, of tasks that succeeded, failed or timed out and that an agent had.
     pub average_task_duration_ms: f64,
-    /// Failed and timed-out share of the tasks that ended.
+    /// Failed and timed-out share of the tasks that succeeded, failed or timed out.
     pub error_rate_percent: f64,
-    /// Tasks that ended per second.
+    /// Tasks that succeeded, failed or timed out, per second.
     pub throughput_per_second: f64,
     /// CPU use of the host at the last health check; `None` before the first.
     pub cpu_usage_percent: Option<f64>,

@@ -1,6 +1,7 @@
 //! The conformance suite itself: good plugins pass, whatever they refuse or rewrite, and for each check a bad plugin fails that check and no other.
 
 #![expect(clippy::panic, reason = "plugins that panic are what is tested")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
 #![expect(
     clippy::disallowed_methods,
     reason = "bad plugins spawn what nobody stops"
@@ -15,7 +16,7 @@ use universal_orchestrator::plugin::{
     PluginContext, PluginDescriptor, PluginError, PluginHealth, PluginManifest, PluginSection,
     Stage, Verdict,
 };
-use universal_orchestrator::{PrincipalName, Task, TaskPatch, async_trait};
+use universal_orchestrator::{PrincipalName, RetryPolicy, Task, TaskPatch, async_trait};
 use universal_orchestrator_testkit::conformance::{Check, Report, Suite};
 use universal_orchestrator_testkit::{Meddler, Mischief};
 
@@ -172,7 +173,7 @@ impl Plugin for Bad {
             (Check::HookTime, _) => Verdict::later(std::future::pending()),
             (Check::Veto, "code") => Verdict::veto("No!", "not today"),
             (Check::Veto, _) => Verdict::veto("not_today", " "),
-            (Check::Isolation, _) if STARTED.load(Ordering::SeqCst) % 2 == 0 => {
+            (Check::Isolation, _) if STARTED.load(Ordering::SeqCst).is_multiple_of(2) => {
                 // What the first one saw stands in the way of the second.
                 static SEEN: AtomicU32 = AtomicU32::new(0);
                 match SEEN.fetch_add(1, Ordering::SeqCst) {
@@ -190,6 +191,10 @@ impl Plugin for Bad {
         };
         let again = match self.1 {
             "feeds itself" => Task::new("again").requires(["here"]),
+            "feeds itself at once" => {
+                let again = Task::new("again").requires(["here"]);
+                again.retry(RetryPolicy::immediate(2))
+            }
             _ if task.task().task_type().unwrap().as_str() == "conformance" => {
                 Task::new("later").delay(Duration::from_secs(86_400))
             }
@@ -232,7 +237,7 @@ fn ways(check: Check) -> &'static [&'static str] {
         Check::Health => &["panic", "no reason"],
         Check::Reconfigure => &["panic", "refuses its own", "takes anything"],
         Check::UnknownKey => &["takes it", "does not name it"],
-        Check::WorkEnds => &["feeds itself", "leaves a task"],
+        Check::WorkEnds => &["feeds itself", "feeds itself at once", "leaves a task"],
         Check::Stop => &["panic", "hangs"],
         _ => &["the one way"],
     }

@@ -459,7 +459,7 @@ async fn a_veto_after_acceptance_rejects_the_task_and_frees_slot_and_budget() {
     let o = with_plugins(|_| {}, vec![guarding(HookPoint::Start, no)]).await;
     o.register_agent(external("e", &["y"])).await.unwrap();
     let d = o.delegate_task(task("y")).await.unwrap();
-    o.start_task(&d).await.unwrap();
+    assert!(o.start_task(&d).await.is_err(), "the agent must not begin");
     let outcome = o.wait_task(d.task()).await.unwrap();
     assert_eq!(outcome.state(), TaskState::Rejected);
     assert!(o.complete_task(&d, 1).await.is_err());

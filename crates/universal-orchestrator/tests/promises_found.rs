@@ -51,7 +51,10 @@ async fn nobody_else_ends_an_attempt_of_this_process() {
         .unwrap();
     settle().await;
     let refused = o.complete_task(&delegation, json!(1)).await.unwrap_err();
-    assert!(matches!(refused, ReportError::NotYours { .. }), "{refused}");
+    assert!(
+        matches!(refused, ReportError::InProcess { .. }),
+        "{refused}"
+    );
     assert!(
         o.delegate_task(Task::new("t").requires(["x"]))
             .await

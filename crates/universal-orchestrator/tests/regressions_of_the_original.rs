@@ -493,7 +493,10 @@ async fn d17_a_probe_that_does_not_take_place_is_given_back() {
                 assert_eq!(how, "vetoed at delegate");
                 assert!(matches!(refused.reason(), Refusal::Vetoed(_)), "{refused}");
             }
-            Ok(probe) if how == "vetoed at start" => o.start_task(&probe).await.unwrap(),
+            Ok(probe) if how == "vetoed at start" => {
+                let told = o.start_task(&probe).await.unwrap_err();
+                assert!(matches!(told, ReportError::Vetoed { .. }), "{told}");
+            }
             Ok(probe) if how == "cancelled" => {
                 o.cancel_task(probe.task()).await.unwrap();
                 // An external agent keeps the slot until its lease is over.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use slotmap::Key as _;
 use tokio::time::Instant;
 
+use crate::agent::Availability;
 use crate::budget::AccountId;
 use crate::capability::Labels;
 use crate::clock::Stamp;
@@ -124,7 +125,7 @@ impl Engine {
         }
         let deadline = self.deadline_of(task, None, now)?;
         let class = self.class_for(task);
-        let agent = self.route(class, task, now)?;
+        let agent = self.route(class, task)?;
         let accounts = self.accounts_for(record, None)?;
         let holds_key = self.take_key_at_once(task, now)?;
         let hold = match self.hold_for(task, accounts.as_ref(), agent) {
@@ -166,11 +167,7 @@ impl Engine {
                 .entries
                 .get(launch.task)
                 .is_some_and(|e| e.place == Place::Provisional)
-            && self.agents.slots.get(launch.agent).is_some_and(|a| {
-                use crate::agent::Availability as A;
-                // A half-open breaker has let this one through.
-                matches!(a.availability(now), A::Available | A::BreakerOpen)
-            });
+            && self.may_still_take(&launch, now);
         if !still {
             self.drop_reservation(launch.task, now);
             return Err(launch);
@@ -193,6 +190,7 @@ impl Engine {
         self.forget_probe(self.tasks.entries[task].agent);
         self.free_slot(task, false, now);
         if let Some(entry) = self.tasks.remove(task) {
+            self.close_task_account(&entry);
             self.discard(entry);
         }
     }
@@ -351,7 +349,7 @@ impl Engine {
     }
 
     /// The agent for a task that must be bound now, or why there is none.
-    fn route(&mut self, class: ClassIx, task: &Task, now: Stamp) -> Result<AgentKey, Refusal> {
+    fn route(&mut self, class: ClassIx, task: &Task) -> Result<AgentKey, Refusal> {
         if self.pools.class(class).paused > 0
             && let Some(capability) = task.required.iter().find(|c| self.paused.contains(*c))
         {
@@ -372,37 +370,29 @@ impl Engine {
             Some(key) => self.sticky(class, key, Reach::All),
             None => self.pools.best(class, Reach::All),
         };
-        found.ok_or_else(|| self.why_none(class, task, now))
+        found.ok_or_else(|| self.why_none(class, task))
     }
 
-    fn why_none(&self, class: ClassIx, task: &Task, now: Stamp) -> Refusal {
+    /// Costs one look at each pool of the class: with everybody busy, refusals are what is asked for most.
+    fn why_none(&self, class: ClassIx, task: &Task) -> Refusal {
         let capable = self.pools.members(class);
         if capable == 0 {
             return self.no_capable_agent(task);
         }
-        let demand = demand_of(task);
-        let mut counts = UnavailableCounts::default();
-        let mut busy = 0u32;
-        for slot in self.agents.slots.values() {
-            let pool = self.pools.pool(slot.pool);
-            if !demand.is_met_by(pool.capabilities(), slot.role, pool.labels()) {
-                continue;
-            }
-            use crate::agent::Availability as A;
-            let count = match slot.availability(now) {
-                A::Available => &mut busy,
-                A::Sleeping => &mut counts.sleeping,
-                A::Draining => &mut counts.draining,
-                A::Quarantined => &mut counts.quarantined,
-                A::Unreachable => &mut counts.unreachable,
-                A::BreakerOpen => &mut counts.breaker_open,
-            };
-            *count += 1;
+        let pools = &self.pools.class(class).pools;
+        let count = |availability| self.agents.count_in(pools, availability);
+        if count(Availability::Available) > 0 {
+            return Refusal::AllBusy { capable };
         }
-        if busy > 0 {
-            Refusal::AllBusy { capable }
-        } else {
-            Refusal::AllUnavailable { capable, counts }
+        Refusal::AllUnavailable {
+            capable,
+            counts: UnavailableCounts {
+                sleeping: count(Availability::Sleeping),
+                draining: count(Availability::Draining),
+                quarantined: count(Availability::Quarantined),
+                unreachable: count(Availability::Unreachable),
+                breaker_open: count(Availability::BreakerOpen),
+            },
         }
     }
 

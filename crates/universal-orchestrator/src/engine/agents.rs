@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::agent::{Agent, AgentCounts, AgentRole, Availability, Intent};
-use crate::breaker::CircuitBreaker;
+use crate::breaker::{BreakerState, CircuitBreaker};
 use crate::clock::Stamp;
 use crate::engine::effects::Launch;
 use crate::engine::pools::{Lane, PoolIx, RankKey};
@@ -145,6 +145,19 @@ impl AgentSlot {
         Availability::Available
     }
 
+    /// Whether a call that its breaker has let through before may be made now.
+    pub(crate) fn is_available_to_one_let_through(&self, now: Stamp) -> bool {
+        match self.availability(now) {
+            Availability::Available => true,
+            Availability::BreakerOpen => {
+                let breaker = self.rare.as_ref().and_then(|r| r.breaker.as_ref());
+                // Half-open with as many probes as it may have, of which this is one; open again, it would not be.
+                breaker.is_some_and(|b| b.state(Duration::from_nanos(now.0)) != BreakerState::Open)
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn lane(&self) -> Lane {
         if self.runs.is_some() || self.waits() {
             Lane::Push
@@ -179,6 +192,8 @@ pub(crate) struct AgentTable {
     index: HashTable<AgentKey>,
     hasher: RandomState,
     pub(crate) counts: AgentCounts,
+    /// Agents of each pool by availability, in the order of [`Availability`].
+    by_pool: Vec<[u32; 6]>,
 }
 
 impl AgentTable {
@@ -194,6 +209,7 @@ impl AgentTable {
         self.counts.total += 1;
         self.counts.by_role[slot.role as usize] += 1;
         *count_of(&mut self.counts, slot.counted) += 1;
+        self.in_pool(slot.pool)[slot.counted as usize] += 1;
         let key = self.slots.insert(slot);
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index
@@ -210,6 +226,7 @@ impl AgentTable {
         self.counts.total -= 1;
         self.counts.by_role[slot.role as usize] -= 1;
         *count_of(&mut self.counts, slot.counted) -= 1;
+        self.in_pool(slot.pool)[slot.counted as usize] -= 1;
         self.counts.zombies -= slot.zombies as usize;
         self.counts.busy -= usize::from(!slot.tasks.is_empty());
         Some(slot)
@@ -224,10 +241,40 @@ impl AgentTable {
         if availability == slot.counted {
             return false;
         }
-        *count_of(&mut self.counts, slot.counted) -= 1;
+        let (pool, before) = (slot.pool, slot.counted);
         slot.counted = availability;
+        *count_of(&mut self.counts, before) -= 1;
         *count_of(&mut self.counts, availability) += 1;
+        let of_pool = self.in_pool(pool);
+        of_pool[before as usize] -= 1;
+        of_pool[availability as usize] += 1;
         true
+    }
+
+    /// Moves an agent to another pool.
+    pub(crate) fn change_pool(&mut self, key: AgentKey, pool: PoolIx) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let before = std::mem::replace(&mut slot.pool, pool);
+        let counted = slot.counted as usize;
+        self.in_pool(before)[counted] -= 1;
+        self.in_pool(pool)[counted] += 1;
+    }
+
+    fn in_pool(&mut self, pool: PoolIx) -> &mut [u32; 6] {
+        let at = pool as usize;
+        if self.by_pool.len() <= at {
+            self.by_pool.resize(at + 1, [0; 6]);
+        }
+        &mut self.by_pool[at]
+    }
+
+    /// How many agents of some pools are as available as that.
+    pub(crate) fn count_in(&self, pools: &[PoolIx], availability: Availability) -> u32 {
+        let of = |ix: &PoolIx| self.by_pool.get(*ix as usize);
+        let counts = pools.iter().filter_map(of);
+        counts.map(|counts| counts[availability as usize]).sum()
     }
 }
 

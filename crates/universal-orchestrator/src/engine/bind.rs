@@ -13,6 +13,7 @@ use crate::engine::timers::Timer;
 use crate::engine::{AgentKey, Engine, Launch, OBSERVE, Phase, Seen, TaskKey, Work};
 use crate::event::Event;
 use crate::plugin::HookPoint;
+use crate::routing::rank_or_last;
 use crate::task::{Delegation, TaskEvent, TaskRecord};
 
 impl Engine {
@@ -86,15 +87,23 @@ impl Engine {
 
     /// Whether the agent may still take what it was reserved for; if not, the task waits again.
     pub(crate) fn still_eligible(&mut self, launch: &Launch, now: Stamp) -> bool {
-        let available = self.agents.slots.get(launch.agent).is_some_and(|slot| {
-            use crate::agent::Availability as A;
-            // A half-open breaker has let this one through.
-            matches!(slot.availability(now), A::Available | A::BreakerOpen)
-        });
-        if !available {
+        let eligible = self.may_still_take(launch, now);
+        if !eligible {
             self.unbind(launch, now);
         }
-        available
+        eligible
+    }
+
+    /// Whether an agent is still available to what it was reserved for, and still fits it.
+    pub(crate) fn may_still_take(&self, launch: &Launch, now: Stamp) -> bool {
+        let Some(entry) = self.tasks.entries.get(launch.task) else {
+            return false;
+        };
+        let class = self.pools.class(entry.class);
+        class.paused == 0
+            && self.agents.slots.get(launch.agent).is_some_and(|slot| {
+                slot.is_available_to_one_let_through(now) && class.pools.contains(&slot.pool)
+            })
     }
 
     /// Binds for good: the attempt counts from here.
@@ -173,6 +182,10 @@ impl Engine {
         }
         let entry = &mut self.tasks.entries[launch.task];
         entry.assigned_at = now.max(entry.assigned_at);
+        if launch.runs.is_some() {
+            // Before the first poll: an agent that blocks there is timed too.
+            self.arm_attempt(launch.task, now);
+        }
         if self.plugins.wants(OBSERVE, HookPoint::Start) {
             self.effects
                 .rare()
@@ -194,13 +207,13 @@ impl Engine {
         }
     }
 
-    /// Sets the timers of an attempt. An in-process one sets them when it does not finish at once.
-    pub(crate) fn arm_attempt(&mut self, task: TaskKey, now: Stamp) {
+    /// Sets the timers of an attempt: at the binding of an external agent, at the start of one in this process.
+    fn arm_attempt(&mut self, task: TaskKey, now: Stamp) {
         let Some(entry) = self.tasks.entries.get(task).filter(|e| e.holds_slot()) else {
             return;
         };
         let (attempt, since) = (entry.attempt, entry.assigned_at);
-        let timeout = attempt_timeout(entry, self.settings.tasks.attempt_timeout_ms);
+        let timeout = self.attempt_timeout(entry);
         let idle = entry
             .record
             .task()
@@ -214,9 +227,15 @@ impl Engine {
         if let Some(idle) = idle {
             self.timers.set(now.after(idle), Timer::Idle(task, attempt));
         }
-        if self.timers.wants_sweep() {
-            self.sweep_timers();
-        }
+    }
+
+    /// The timeout of an attempt: the task's and the configured one, whichever is shorter; a configured zero is none.
+    pub(crate) fn attempt_timeout(&self, entry: &TaskEntry) -> Option<Duration> {
+        let options = entry.record.task().options.as_deref();
+        let own = options.and_then(|o| o.attempt_timeout);
+        let configured_ms = self.settings.tasks.attempt_timeout_ms;
+        let configured = (configured_ms > 0).then(|| Duration::from_millis(configured_ms));
+        own.into_iter().chain(configured).min()
     }
 
     /// Puts an agent into, or takes it out of, its pool's ready order, as it stands now.
@@ -227,7 +246,7 @@ impl Engine {
         let wanted = (slot.has_free_slot()
             && slot.availability(now) == crate::agent::Availability::Available)
             .then(|| {
-                let rank = self.policy.rank(&slot.figures());
+                let rank = rank_or_last(&*self.policy, &slot.figures());
                 (
                     slot.lane(),
                     RankKey {
@@ -399,16 +418,4 @@ impl Engine {
         let class = self.tasks.entries[launch.task].class;
         self.work.push_back(Work::Class(class));
     }
-}
-
-/// The timeout of an attempt: the task's and the configured one, whichever is shorter; a configured zero is none.
-fn attempt_timeout(entry: &TaskEntry, configured_ms: u64) -> Option<Duration> {
-    let own = entry
-        .record
-        .task()
-        .options
-        .as_deref()
-        .and_then(|o| o.attempt_timeout);
-    let configured = (configured_ms > 0).then(|| Duration::from_millis(configured_ms));
-    own.into_iter().chain(configured).min()
 }

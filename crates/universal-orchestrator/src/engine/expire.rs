@@ -37,16 +37,7 @@ impl Engine {
                     );
                 }
             }
-            Timer::Attempt(task, attempt) => {
-                if self.is_bound(task, attempt) {
-                    self.time_out(
-                        task,
-                        FailureKind::AttemptTimeout,
-                        "the attempt took longer than its timeout",
-                        now,
-                    );
-                }
-            }
+            Timer::Attempt(task, attempt) => self.attempt_due(task, attempt, now),
             Timer::Idle(task, attempt) => self.idle(task, attempt, now),
             Timer::Lease(task, attempt) => self.lease_due(task, attempt, now),
             Timer::Abort(cell) => {
@@ -62,7 +53,10 @@ impl Engine {
             Timer::Heartbeat(agent) => self.heartbeat_due(agent, now),
             Timer::Breaker(agent) => self.availability_changed(agent, now),
             Timer::Unroutable(task) => self.unroutable_due(task, now),
-            Timer::KeyRate(key) => self.work.push_back(Work::Key(key)),
+            Timer::KeyRate(key) => {
+                self.keys.disarm(&key);
+                self.work.push_back(Work::Key(key));
+            }
         }
     }
 
@@ -92,6 +86,27 @@ impl Engine {
             TaskEvent::TimeOut,
             None,
             Some(TaskFailure::new(kind, text)),
+            now,
+        );
+    }
+
+    fn attempt_due(&mut self, task: TaskKey, attempt: u32, now: Stamp) {
+        if !self.is_bound(task, attempt) {
+            return;
+        }
+        let entry = &self.tasks.entries[task];
+        let Some(timeout) = self.attempt_timeout(entry) else {
+            return;
+        };
+        // Later than the timer when the agent began after its binding, or a binding was undone and left its timer, and its number to the next one.
+        let until = entry.assigned_at.after(timeout);
+        if until > now {
+            return self.timers.set(until, Timer::Attempt(task, attempt));
+        }
+        self.time_out(
+            task,
+            FailureKind::AttemptTimeout,
+            "the attempt took longer than its timeout",
             now,
         );
     }
@@ -199,9 +214,6 @@ impl Engine {
 
     /// Drops timers whose reason is gone, when there are many.
     pub(crate) fn sweep_timers(&mut self) {
-        if !self.timers.wants_sweep() {
-            return;
-        }
         let (tasks, agents, zombies) = (
             &self.tasks.entries,
             &self.agents.slots,

@@ -340,7 +340,6 @@ impl Engine {
         });
         entry.outcome = Some(outcome.clone());
         let record = Arc::clone(&entry.record);
-        let accepted = entry.accepted_at;
         if let Some(cold) = entry.cold.as_deref_mut() {
             for dependent in std::mem::take(&mut cold.dependents) {
                 self.work.push_back(Work::Dependent(dependent, state));
@@ -365,12 +364,8 @@ impl Engine {
             state,
             TaskState::Succeeded | TaskState::Failed | TaskState::TimedOut
         ) {
-            let took = if assigned {
-                run_time
-            } else {
-                now.since(accepted)
-            };
-            self.window.record(now, is_error, took);
+            self.window
+                .record(now, is_error, assigned.then_some(run_time));
         }
         if is_error {
             let dropped = self.retention.bury(&record, &outcome, self.wall.unix_ms());

@@ -26,6 +26,8 @@ struct KeyState {
     max: u32,
     rate: Option<Rate>,
     in_flight: u32,
+    /// A timer is set for its next token.
+    armed: bool,
     /// Ready tasks that found the key taken, by class and level, in queue order.
     parked: BTreeMap<(ClassIx, u8), BTreeMap<OrderKey, TaskKey>>,
 }
@@ -91,6 +93,7 @@ impl Keys {
                 max,
                 rate,
                 in_flight: 0,
+                armed: false,
                 parked: BTreeMap::new(),
             }
         })
@@ -138,6 +141,19 @@ impl Keys {
             if waiting.is_empty() {
                 state.parked.remove(&(spot.class, spot.level));
             }
+        }
+    }
+
+    /// Whether a timer has to be set for the key's next token.
+    pub(crate) fn arm(&mut self, key: &Key) -> bool {
+        let state = self.states.get_mut(key);
+        state.is_some_and(|state| !std::mem::replace(&mut state.armed, true))
+    }
+
+    /// The timer of a key has fired.
+    pub(crate) fn disarm(&mut self, key: &Key) {
+        if let Some(state) = self.states.get_mut(key) {
+            state.armed = false;
         }
     }
 
@@ -203,5 +219,30 @@ impl Keys {
         self.states
             .values()
             .flat_map(|s| s.parked.keys().map(|(class, _)| *class))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_timer_is_set_for_all_that_wait_for_a_token() {
+        let limit = KeyLimit {
+            rate_per_second: Some(1.0),
+            max_in_flight: Some(2),
+            ..KeyLimit::default()
+        };
+        let mut config = ConcurrencyKeysConfig::default();
+        config.keys.insert("k".into(), limit);
+        let key = Key::new("k").expect("it is a key");
+        let mut keys = Keys::default();
+        assert_eq!(keys.acquire(&config, &key, Stamp(0)), KeyAnswer::Free);
+        let next = KeyAnswer::NotBefore(Stamp(1_000_000_000));
+        assert_eq!(keys.acquire(&config, &key, Stamp(0)), next);
+        assert!(keys.arm(&key));
+        assert!(!keys.arm(&key), "it is armed");
+        keys.disarm(&key);
+        assert!(keys.arm(&key));
     }
 }

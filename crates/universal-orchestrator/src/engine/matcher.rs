@@ -222,7 +222,10 @@ impl Engine {
             match self.keys.acquire(&self.settings.keys, key, now) {
                 KeyAnswer::Free => entry.cold_mut().holds_key = true,
                 answer => {
-                    if let KeyAnswer::NotBefore(at) = answer {
+                    // One timer for the key, however many wait for it.
+                    if let KeyAnswer::NotBefore(at) = answer
+                        && self.keys.arm(key)
+                    {
                         self.timers.set(at, Timer::KeyRate(key.clone()));
                     }
                     self.keys.park(key, spot, task);

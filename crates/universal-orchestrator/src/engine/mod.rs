@@ -1,6 +1,7 @@
 //! The engine: one owner of all state, under one short lock.
 //!
-//! Everything here is synchronous, takes the time as an argument, and calls no code of users.
+//! Everything here is synchronous, takes the time as an argument, and calls no code of users but [`RoutingPolicy::rank`], the wall clock and the
+//! metrics recorder, which must not call back.
 //! What has to happen outside of the lock is left in [`Effects`].
 
 mod accept;
@@ -203,6 +204,9 @@ impl Engine {
                 Work::Dependent(task, state) => self.dependency_over(task, state, now),
                 Work::Child(task) => self.parent_over(task, now),
             }
+        }
+        if self.timers.wants_sweep() {
+            self.sweep_timers();
         }
         if let Some(next) = self.timers.next_at()
             && next < self.armed

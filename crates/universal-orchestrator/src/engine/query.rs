@@ -13,7 +13,7 @@ use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
 use crate::engine::{AgentKey, Engine, TaskKey};
 use crate::id::{AgentId, Capability, Key, TaskId};
-use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation};
+use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation, rank_or_last};
 use crate::task::{DeadLetter, Task, TaskOutcome, TaskSnapshot, TaskView};
 
 /// Everything that the status counts, taken in one lock section.
@@ -335,7 +335,7 @@ impl Engine {
                 lacks,
                 Candidate {
                     agent: slot.id.clone(),
-                    rank: self.policy.rank(&slot.figures()),
+                    rank: rank_or_last(&*self.policy, &slot.figures()),
                     in_flight: slot.in_flight(),
                     concurrency: slot.concurrency,
                     verdict,

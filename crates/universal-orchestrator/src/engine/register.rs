@@ -270,7 +270,8 @@ impl Engine {
             }
             let role = self.agents.slots[key].role;
             self.pools.leave(pool, before);
-            self.agents.slots[key].pool = self.pools.join(&capabilities, role, &labels, after);
+            let joined = self.pools.join(&capabilities, role, &labels, after);
+            self.agents.change_pool(key, joined);
             self.report_unroutable(pool, now);
         }
         let slot = &mut self.agents.slots[key];

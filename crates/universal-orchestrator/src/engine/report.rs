@@ -41,7 +41,7 @@ impl Engine {
             let agent = self.tasks.entries[task].agent;
             match agent.and_then(|a| self.agents.slots.get(a)) {
                 Some(slot) if slot.runs.is_none() => Ok(task),
-                _ => Err(ReportError::NotYours {
+                _ => Err(ReportError::InProcess {
                     task: delegation.task().clone(),
                     agent: delegation.agent().clone(),
                 }),

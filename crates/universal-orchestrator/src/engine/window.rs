@@ -11,6 +11,7 @@ struct Bucket {
     number: u64,
     ended: u64,
     errors: u64,
+    timed: u64,
     nanos: u64,
 }
 
@@ -39,7 +40,8 @@ impl Window {
         }
     }
 
-    pub(crate) fn record(&mut self, now: Stamp, error: bool, took: Duration) {
+    /// Counts a task that ended; `took` is absent when no agent ever had it.
+    pub(crate) fn record(&mut self, now: Stamp, error: bool, took: Option<Duration>) {
         let number = now.0 / self.length;
         let bucket = &mut self.buckets[(number % BUCKETS as u64) as usize];
         if bucket.number != number {
@@ -50,15 +52,15 @@ impl Window {
         }
         bucket.ended += 1;
         bucket.errors += u64::from(error);
-        bucket.nanos = bucket
-            .nanos
-            .saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        bucket.timed += u64::from(took.is_some());
+        let nanos = u64::try_from(took.unwrap_or_default().as_nanos()).unwrap_or(u64::MAX);
+        bucket.nanos = bucket.nanos.saturating_add(nanos);
     }
 
     pub(crate) fn figures(&self, now: Stamp) -> WindowFigures {
         let newest = now.0 / self.length;
         let oldest = newest.saturating_sub(BUCKETS as u64 - 1);
-        let (mut ended, mut errors, mut nanos) = (0u64, 0u64, 0u64);
+        let (mut ended, mut errors, mut timed, mut nanos) = (0u64, 0u64, 0u64, 0u64);
         for bucket in self
             .buckets
             .iter()
@@ -66,13 +68,14 @@ impl Window {
         {
             ended += bucket.ended;
             errors += bucket.errors;
+            timed += bucket.timed;
             nanos = nanos.saturating_add(bucket.nanos);
         }
         let covered = (self.length * BUCKETS as u64).min(now.0.max(1));
         WindowFigures {
             ended,
             errors,
-            mean: Duration::from_nanos(nanos.checked_div(ended).unwrap_or(0)),
+            mean: Duration::from_nanos(nanos.checked_div(timed).unwrap_or(0)),
             per_second: ended as f64 * 1e9 / covered as f64,
         }
     }
@@ -86,15 +89,16 @@ mod tests {
     fn what_is_older_than_the_window_does_not_count() {
         let second = 1_000_000_000;
         let mut window = Window::new(Duration::from_secs(60));
-        window.record(Stamp(second), true, Duration::from_millis(10));
-        window.record(Stamp(2 * second), false, Duration::from_millis(30));
+        window.record(Stamp(second), true, Some(Duration::from_millis(10)));
+        window.record(Stamp(2 * second), false, Some(Duration::from_millis(30)));
+        window.record(Stamp(2 * second), true, None);
         let figures = window.figures(Stamp(10 * second));
         assert_eq!(
             (figures.ended, figures.errors, figures.mean),
-            (2, 1, Duration::from_millis(20))
+            (3, 2, Duration::from_millis(20))
         );
-        assert!((figures.per_second - 0.2).abs() < 1e-9);
-        assert_eq!(window.figures(Stamp(61 * second)).ended, 1);
+        assert!((figures.per_second - 0.3).abs() < 1e-9);
+        assert_eq!(window.figures(Stamp(61 * second)).ended, 2);
         assert_eq!(window.figures(Stamp(100_000 * second)).ended, 0);
     }
 }

@@ -212,12 +212,6 @@ impl Run {
         }
     }
 
-    /// Sets the timers of an attempt that takes time.
-    pub(crate) fn arm(&self) {
-        let task = self.launch.task;
-        self.shared.with_engine(|e, now| e.arm_attempt(task, now));
-    }
-
     pub(crate) fn outcome_from_outside(&self) -> Option<TaskOutcome> {
         self.launch.cell.as_ref()?.outcome().cloned()
     }
@@ -234,7 +228,6 @@ pub(crate) async fn drive(shared: Arc<Shared>, launch: Launch) {
         let (first, found) = Run::new(Arc::clone(&shared), launch).begin().await;
         next = found;
         if let First::AtWork(run, work) = first {
-            run.arm();
             next = run.go_on(work).await.1;
         }
         in_a_row += 1;

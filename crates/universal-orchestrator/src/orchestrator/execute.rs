@@ -165,7 +165,6 @@ impl Shared {
             })
         });
         let over = run.outcome_from_outside();
-        run.arm();
         self.spawner.spawn(Kind::Attempt, async move {
             let (_, next) = run.go_on(work).await;
             if let Some(next) = next {

@@ -58,7 +58,8 @@ impl UniversalOrchestrator {
     /// Tells that an external agent, told by [`delegate_task`](Self::delegate_task), has begun: fires the hooks of `start`. Optional.
     ///
     /// # Errors
-    /// [`ReportError`] when the delegation is not the current one, or the task was begun already. A guard's veto ends the task as rejected.
+    /// [`ReportError`] when the delegation is not the current one, or the task was begun already; [`ReportError::Vetoed`] when a guard
+    /// vetoed the start: the task is over then, as rejected.
     pub async fn start_task(&self, delegation: &Delegation) -> Result<(), ReportError> {
         let shared = &*self.shared;
         let mut launch = shared.with_engine(|e, now| e.launch_of(delegation, now))?;
@@ -72,7 +73,10 @@ impl UniversalOrchestrator {
                             e.finish(launch.task, TaskEvent::Reject, None, Some(failure), now);
                         }
                     });
-                    return Ok(());
+                    return Err(ReportError::Vetoed {
+                        task: delegation.task().clone(),
+                        reason: refusal.to_string(),
+                    });
                 }
             }
         }

@@ -19,9 +19,9 @@ use crate::event::{Event, EventBus};
 use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
-use crate::orchestrator::{ShutdownReport, attempt};
 use crate::orchestrator::resources::Resources;
 use crate::orchestrator::spawn::{Kind, Spawner};
+use crate::orchestrator::{ShutdownReport, attempt};
 use crate::plugin::{
     Command, Control, FaultSink, HookContext, HookPoint, HostView, Observed, PluginHost, Services,
     Stage,

@@ -14,6 +14,7 @@ pub use least_loaded::LeastLoaded;
 pub use round_robin::RoundRobin;
 pub(crate) use sticky::rendezvous_weight;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// What a policy knows of an agent.
@@ -54,6 +55,9 @@ pub trait RoutingPolicy: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// Lower comes first.
+    ///
+    /// It is called while the orchestrator decides: it must be quick and must not call the orchestrator, which would wait for itself.
+    /// When it panics, the agent ranks last.
     fn rank(&self, agent: &AgentFigures) -> u64;
 
     /// Whether ranks depend on the window, so that they are computed again when it rolls.
@@ -63,6 +67,18 @@ pub trait RoutingPolicy: Send + Sync + 'static {
 }
 
 const _: fn(&dyn RoutingPolicy) = |_| {};
+
+/// The rank of an agent; the last one when the policy panics, so that no decision is left half made.
+pub(crate) fn rank_or_last(policy: &dyn RoutingPolicy, agent: &AgentFigures) -> u64 {
+    let rank = AssertUnwindSafe(|| policy.rank(agent));
+    catch_unwind(rank).unwrap_or_else(|_| {
+        tracing::error!(
+            policy = policy.name(),
+            "the routing policy panicked: the agent ranks last"
+        );
+        u64::MAX
+    })
+}
 
 /// In-flight share of the concurrency as a fraction of 2^32: exact for up to 65,535 slots.
 fn load(agent: &AgentFigures) -> u64 {

@@ -41,6 +41,24 @@ pub enum ReportError {
         /// The agent that reported.
         agent: AgentId,
     },
+    /// The agent runs in this process: what its `run` returns is the report.
+    #[error(
+        "agent {agent} runs in this process: what its run returns ends task {task}, a report changes nothing"
+    )]
+    InProcess {
+        /// The task.
+        task: TaskId,
+        /// Its agent.
+        agent: AgentId,
+    },
+    /// A guard vetoed the start: the task is over, rejected.
+    #[error("the start of task {task} was vetoed, do not work on it: {reason}")]
+    Vetoed {
+        /// The task.
+        task: TaskId,
+        /// The guard's reason.
+        reason: String,
+    },
     /// The result is too large; the task stays as it is, so a smaller one can be reported.
     #[error(
         "result has at least {bytes} bytes of JSON, the limit tasks.result_bytes_max is {max}: report a reference to the data instead"

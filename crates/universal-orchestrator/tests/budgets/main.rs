@@ -1,10 +1,7 @@
 //! Budgets through the orchestrator: what is refused, what is recorded, what comes back, on which account.
 
 #![expect(clippy::panic, reason = "agents that panic are part of what is tested")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is not the orchestrator: it spawns what calls it"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
 
 #[path = "../common/mod.rs"]
 mod common;

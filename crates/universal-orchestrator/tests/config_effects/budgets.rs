@@ -7,6 +7,9 @@ use universal_orchestrator::{
 
 use crate::common::*;
 
+/// A unit, a limit on it, and a third of what it allows.
+type Limited = (Unit, fn(&mut BudgetLimits), Amount);
+
 type Section = fn(&mut OrchestratorConfig) -> &mut BudgetLimits;
 
 #[tokio::test(start_paused = true)]
@@ -18,7 +21,7 @@ async fn each_unit_of_each_section_refuses_what_is_beyond_it() {
             c.budget.tenants.entry("shop".to_owned()).or_default()
         }),
     ];
-    let units: [(Unit, fn(&mut BudgetLimits), Amount); 4] = [
+    let units: [Limited; 4] = [
         (
             Unit::Money,
             |l| l.money = Some("0.30".to_owned()),

@@ -152,7 +152,7 @@ async fn each_key_of_concurrency_keys_limits_its_tasks() {
         let keys = &mut c.concurrency_keys.keys;
         keys.entry("k".to_owned()).or_default()
     }
-    let cases: [(&str, fn(&mut OrchestratorConfig), (u64, u64)); 6] = [
+    let cases: [crate::Set<(u64, u64)>; 6] = [
         ("the default", |_| {}, (1, 1)),
         (
             "default_max_in_flight",

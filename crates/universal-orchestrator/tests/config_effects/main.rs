@@ -1,5 +1,7 @@
 //! Every key of the configuration has a test that sees its effect; `walk.rs` holds the list and looks that no key is missing.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -155,6 +155,12 @@ async fn a_result_that_is_too_large_fails_its_task_or_is_refused() {
     o.complete_task(&d, "x".repeat(8)).await.unwrap();
 }
 
+/// Without what is periodic, so that hours pass at once.
+fn quiet(c: &mut OrchestratorConfig) {
+    c.health_check_interval_ms = 0;
+    c.tick_interval_ms = 0;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_attempt_has_the_configured_time_unless_it_asks_for_less() {
     let cases: [Set<(Option<u64>, u64)>; 4] = [
@@ -176,7 +182,11 @@ async fn an_attempt_has_the_configured_time_unless_it_asks_for_less() {
         ),
     ];
     for (what, set, (asked, seconds)) in cases {
-        let o = with_config(set).await;
+        let o = with_config(|c| {
+            quiet(c);
+            set(c);
+        })
+        .await;
         o.register_agent(worker("w", &["x"], stuck()))
             .await
             .unwrap();
@@ -189,7 +199,11 @@ async fn an_attempt_has_the_configured_time_unless_it_asks_for_less() {
         assert_eq!(outcome.failure_kind(), Some(FailureKind::AttemptTimeout));
         assert_eq!(begun.elapsed(), secs(seconds), "{what}");
     }
-    let o = with_config(|c| c.tasks.attempt_timeout_ms = 0).await;
+    let o = with_config(|c| {
+        quiet(c);
+        c.tasks.attempt_timeout_ms = 0;
+    })
+    .await;
     o.register_agent(worker("w", &["x"], stuck()))
         .await
         .unwrap();

@@ -515,7 +515,7 @@ fn report_text(called: Result<(), ReportError>) -> String {
         Err(ReportError::UnknownTask { .. }) => "unknown_task".into(),
         Err(ReportError::AlreadyOver { state, .. }) => format!("already_over {}", state.as_str()),
         Err(ReportError::Stale { .. }) => "stale".into(),
-        Err(ReportError::NotYours { .. }) => "not_yours".into(),
+        Err(ReportError::NotYours { .. } | ReportError::InProcess { .. }) => "not_yours".into(),
         Err(other) => format!("{other:?}"),
     }
 }
