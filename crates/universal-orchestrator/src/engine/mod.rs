@@ -5,8 +5,10 @@
 //! What has to happen outside of the lock is left in [`Effects`].
 
 mod accept;
+mod accounts;
 mod agents;
 mod bind;
+mod dependencies;
 mod effects;
 mod expire;
 mod finish;
