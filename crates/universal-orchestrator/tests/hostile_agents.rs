@@ -15,8 +15,9 @@ use serde_json::json;
 use universal_orchestrator::config::RoutingPolicyName;
 use universal_orchestrator::plugin::HookSet;
 use universal_orchestrator::{
-    AgentCallError, AgentChange, AgentFilter, AgentRole, AgentSpec, Amount, Capability, CapabilitySet, FailureKind, Labels, Limits, OrchestratorConfig, PrincipalName,
-    Refusal, RegisterRefusal, RunId, StartError, Task, UniversalOrchestrator,
+    AgentCallError, AgentChange, AgentFilter, AgentRole, AgentSpec, Amount, Capability,
+    CapabilitySet, FailureKind, Labels, Limits, OrchestratorConfig, PrincipalName, Refusal,
+    RegisterRefusal, RunId, StartError, Task, UniversalOrchestrator,
 };
 
 /// What is wrong with an agent, and what its refusal must say.
@@ -177,10 +178,15 @@ async fn a_change_that_does_not_fit_changes_nothing() {
         (change().capabilities(long), "capability has 11 bytes"),
         (change().labels(labels), "tasks.labels_max is 32"),
         (change().labels(label("", "v")), "label name is empty"),
-        (change().labels(label("l", &mega)), "label value has 1048576"),
+        (
+            change().labels(label("l", &mega)),
+            "label value has 1048576",
+        ),
         (change().labels(label("l", "\0")), "control character"),
         (
-            AgentChange::new().concurrency(2).metadata(mega.as_str().into()),
+            AgentChange::new()
+                .concurrency(2)
+                .metadata(mega.as_str().into()),
             "agents.metadata_bytes_max is 65536",
         ),
     ];
@@ -305,11 +311,23 @@ async fn calls_about_plugins_refuse_unknown_names_and_broken_sections() {
     let long = format!("limit = {}", "x".repeat(MEGABYTE));
     let deep = format!("limit = {}", "[".repeat(100_000));
     let nested = format!("limit = {}1{}", "[".repeat(5_000), "]".repeat(5_000));
-    for toml in ["limit", "limit = -1", "limit = 'x'", "\0", &long, &deep, &nested] {
+    for toml in [
+        "limit",
+        "limit = -1",
+        "limit = 'x'",
+        "\0",
+        &long,
+        &deep,
+        &nested,
+    ] {
         let error = o.reconfigure_plugin("mendable", toml).unwrap_err();
         check_text(&error, &["plugins.mendable"]);
         let error = o.reconfigure_plugin("stiff", toml).unwrap_err();
-        assert!(error.to_string().len() < 1_000, "{:.200}", error.to_string());
+        assert!(
+            error.to_string().len() < 1_000,
+            "{:.200}",
+            error.to_string()
+        );
     }
     assert_eq!(standing(&o), before);
     assert!(seen.lines().is_empty(), "{:?}", seen.lines());
@@ -322,9 +340,8 @@ async fn calls_about_plugins_refuse_unknown_names_and_broken_sections() {
 async fn commands_of_a_plugin_are_checked_like_calls() {
     let plugin = Hooked::new().on_start(|context| {
         let control = &context.control;
-        let anybody = PrincipalName::new("p").map_err(|e| {
-            universal_orchestrator::plugin::PluginError::failed(e.to_string())
-        })?;
+        let anybody = PrincipalName::new("p")
+            .map_err(|e| universal_orchestrator::plugin::PluginError::failed(e.to_string()))?;
         let nobody = aid("nobody");
         let sent = [
             control.sleep(&nobody),
@@ -394,12 +411,18 @@ async fn no_orchestrator_starts_with_a_configuration_out_of_its_limits() {
     type Change = fn(&mut OrchestratorConfig);
     let cases: [(&str, Change); 8] = [
         ("`max_agents`", |c| c.max_agents = 0),
-        ("`max_concurrent_tasks`", |c| c.max_concurrent_tasks = usize::MAX),
+        ("`max_concurrent_tasks`", |c| {
+            c.max_concurrent_tasks = usize::MAX
+        }),
         ("`events.capacity`", |c| c.events.capacity = usize::MAX),
-        ("`max_error_rate_percent`", |c| c.max_error_rate_percent = f64::NAN),
+        ("`max_error_rate_percent`", |c| {
+            c.max_error_rate_percent = f64::NAN
+        }),
         ("`retry.jitter`", |c| c.retry.jitter = f64::INFINITY),
         ("`agents.lease_ms`", |c| c.agents.lease_ms = u64::MAX),
-        ("`tasks.payload_depth_max`", |c| c.tasks.payload_depth_max = 129),
+        ("`tasks.payload_depth_max`", |c| {
+            c.tasks.payload_depth_max = 129
+        }),
         ("`queue.tenant_weights.", |c| {
             let weights = [("x".repeat(MEGABYTE), 0)];
             c.queue.tenant_weights = BTreeMap::from(weights);
@@ -432,7 +455,11 @@ fn no_text_and_no_variable_makes_a_configuration_out_of_garbage() {
         "queue = 1".to_owned(),
     ] {
         let error = OrchestratorConfig::from_toml_str(&text).unwrap_err();
-        assert!(error.to_string().len() < 2_000, "{:.300}", error.to_string());
+        assert!(
+            error.to_string().len() < 2_000,
+            "{:.300}",
+            error.to_string()
+        );
     }
     for (name, value) in [
         ("UO_", "1"),

@@ -8,8 +8,8 @@ use hostile::{check_text, standing};
 use serde_json::{Value, json};
 use universal_orchestrator::plugin::{HookPoint, HookSet, Shape};
 use universal_orchestrator::{
-    Agent, AgentChange, AgentCallError, AgentError, AgentFault, FailureKind, OrchestratorConfig, Refusal,
-    RegisterRefusal, ReportError, Task, TaskContext, TaskFault, TaskPatch, async_trait,
+    Agent, AgentCallError, AgentChange, AgentError, AgentFault, FailureKind, OrchestratorConfig,
+    Refusal, RegisterRefusal, ReportError, Task, TaskContext, TaskFault, TaskPatch, async_trait,
 };
 
 /// Arrays in arrays and objects in objects. Whoever drops it as it is overflows the stack.
@@ -40,9 +40,15 @@ async fn no_door_takes_a_payload_that_is_nested_too_deeply() {
             o.execute_tasks(vec![deep()]).await.remove(0).unwrap_err(),
         ];
         for refused in refusals {
-            check_text(&refused, &["payload", "tasks.payload_depth_max 64", "flatten"]);
+            check_text(
+                &refused,
+                &["payload", "tasks.payload_depth_max 64", "flatten"],
+            );
             let reason = refused.reason();
-            assert!(matches!(reason, Refusal::Invalid(TaskFault::PayloadTooDeep { max: 64 })));
+            assert!(matches!(
+                reason,
+                Refusal::Invalid(TaskFault::PayloadTooDeep { max: 64 })
+            ));
             // The task that comes back can be printed, cloned and dropped.
             assert!(format!("{refused:?}").len() < 10_000);
             drop(refused.clone().into_task());
@@ -86,7 +92,10 @@ async fn an_external_result_that_is_nested_too_deeply_leaves_the_attempt_as_it_i
     // Too large before it is too deep.
     let both = Value::Array(vec!["x".repeat(2_000_000).into(), nested(DEEP)]);
     let error = o.complete_task(&d, both).await.unwrap_err();
-    assert!(matches!(error, ReportError::ResultTooLarge { .. }), "{error}");
+    assert!(
+        matches!(error, ReportError::ResultTooLarge { .. }),
+        "{error}"
+    );
     o.report_progress(&d, nested(64)).await.unwrap();
     o.complete_task(&d, nested(64)).await.unwrap();
 }
@@ -116,7 +125,10 @@ async fn what_an_agent_of_this_process_makes_too_deep_is_its_failure() {
     for levels in [65, DEEP] {
         let outcome = o.execute(task("dig").payload(levels)).await.unwrap();
         assert_eq!(outcome.failure_kind(), Some(FailureKind::ResultRefused));
-        check_text(outcome.failure().unwrap(), &["tasks.payload_depth_max 64", "flatten"]);
+        check_text(
+            outcome.failure().unwrap(),
+            &["tasks.payload_depth_max 64", "flatten"],
+        );
         assert_eq!(outcome.partial(), Some(&json!("begun")));
     }
     common::check_conservation(&o);
@@ -134,7 +146,10 @@ async fn metadata_that_is_too_deep_or_too_large_is_refused() {
     for levels in [65, DEEP] {
         let spec = external("new", &["a"]).metadata(nested(levels));
         let refused = o.register_agent(spec).await.unwrap_err();
-        check_text(&refused, &["metadata", "tasks.payload_depth_max 64", "flatten"]);
+        check_text(
+            &refused,
+            &["metadata", "tasks.payload_depth_max 64", "flatten"],
+        );
         let deep = AgentFault::MetadataTooDeep { max: 64 };
         assert_eq!(refused.reason(), &RegisterRefusal::Invalid(deep.clone()));
         let change = AgentChange::new().concurrency(7).metadata(nested(levels));
@@ -146,10 +161,24 @@ async fn metadata_that_is_too_deep_or_too_large_is_refused() {
         .register_agent(external("new", &[]).metadata(large.clone()))
         .await
         .unwrap_err();
-    check_text(&refused, &["metadata", "agents.metadata_bytes_max is 65536", "reference"]);
+    check_text(
+        &refused,
+        &[
+            "metadata",
+            "agents.metadata_bytes_max is 65536",
+            "reference",
+        ],
+    );
     let change = AgentChange::new().metadata(large.into());
     let error = o.update_agent(&id, change).await.unwrap_err();
-    check_text(&error, &["metadata", "agents.metadata_bytes_max is 65536", "reference"]);
+    check_text(
+        &error,
+        &[
+            "metadata",
+            "agents.metadata_bytes_max is 65536",
+            "reference",
+        ],
+    );
     assert_eq!(standing(&o), before);
 }
 

@@ -56,7 +56,10 @@ async fn what_happens_to_an_agent_is_told() {
     let mut events = o.events();
     let e = external("e", &["a"]).heartbeat_every(secs(1));
     let e = o.register_agent(e).await.unwrap();
-    assert_eq!(told(&mut events), [json!({"event": "agent_registered", "agent": "e"})]);
+    assert_eq!(
+        told(&mut events),
+        [json!({"event": "agent_registered", "agent": "e"})]
+    );
     o.sleep_agent(&e).await.unwrap();
     o.sleep_agent(&e).await.unwrap();
     o.wake_agent(&e).await.unwrap();
@@ -64,7 +67,14 @@ async fn what_happens_to_an_agent_is_told() {
     o.wake_agent(&e).await.unwrap();
     o.quarantine_agent(&e, "why").await.unwrap();
     o.release_agent(&e).await.unwrap();
-    let changes = ["sleeping", "available", "draining", "available", "quarantined", "available"];
+    let changes = [
+        "sleeping",
+        "available",
+        "draining",
+        "available",
+        "quarantined",
+        "available",
+    ];
     assert_eq!(told(&mut events), changes.map(|to| availability("e", to)));
     tokio::time::sleep(secs(4)).await;
     assert_eq!(told(&mut events), [availability("e", "unreachable")]);
@@ -72,22 +82,26 @@ async fn what_happens_to_an_agent_is_told() {
     assert_eq!(told(&mut events), [availability("e", "available")]);
     o.deregister_agent(&e).await.unwrap();
     let last = told(&mut events).pop();
-    assert_eq!(last, Some(json!({"event": "agent_deregistered", "agent": "e"})));
+    assert_eq!(
+        last,
+        Some(json!({"event": "agent_deregistered", "agent": "e"}))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_happens_to_a_task_is_told() {
     let o = with_plugins(|_| {}, vec![(manifest("p", start_guard()), bouncer())]).await;
     o.register_agent(external("e", &["a"])).await.unwrap();
-    o.register_agent(worker("w", &["b"], flaky())).await.unwrap();
+    o.register_agent(worker("w", &["b"], flaky()))
+        .await
+        .unwrap();
     let mut events = o.events();
 
     let d = o.delegate_task(task("a").id("done")).await.unwrap();
     o.report_progress(&d, json!({"percent": 50})).await.unwrap();
     o.complete_task(&d, "x").await.unwrap();
     o.complete_task(&d, "again").await.unwrap_err();
-    let progress =
-        json!({"event": "task_progress", "task": "done", "progress": {"percent": 50}});
+    let progress = json!({"event": "task_progress", "task": "done", "progress": {"percent": 50}});
     let refused = json!({"event": "report_refused", "task": "done"});
     let all = [
         accepted("done"),
@@ -122,7 +136,10 @@ async fn what_happens_to_a_task_is_told() {
     let late = task("a").id("late").deadline_in(secs(1));
     let late = o.submit_task(late).await.unwrap();
     late.outcome().await.unwrap();
-    assert_eq!(told(&mut events), [accepted("late"), finished("late", "timed_out")]);
+    assert_eq!(
+        told(&mut events),
+        [accepted("late"), finished("late", "timed_out")]
+    );
 
     let unwanted = o.submit_task(task("a").id("unwanted")).await.unwrap();
     assert!(unwanted.cancel());
@@ -136,7 +153,13 @@ async fn what_happens_to_a_task_is_told() {
     o.submit_task(task("a").id("alone")).await.unwrap();
     o.deregister_agent(&aid("e")).await.unwrap();
     let unroutable = json!({"event": "task_unroutable", "task": "alone"});
-    assert_eq!(told(&mut events).iter().filter(|e| **e == unroutable).count(), 1);
+    assert_eq!(
+        told(&mut events)
+            .iter()
+            .filter(|e| **e == unroutable)
+            .count(),
+        1
+    );
     assert!(o.task(&tid("alone")).unwrap().cancel());
 }
 
@@ -206,7 +229,10 @@ async fn a_target_that_is_exceeded_raises_one_alert_and_counts_every_time() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert_eq!(alerts[0]["source"], "target");
     let text = alerts[0]["text"].as_str().unwrap();
-    assert!(text.contains("max_agent_registration_ms is 49 ms"), "{text}");
+    assert!(
+        text.contains("max_agent_registration_ms is 49 ms"),
+        "{text}"
+    );
     let exceeded = o.status().performance.targets_exceeded;
     assert_eq!(exceeded["max_agent_registration_ms"], 3);
 }
@@ -217,14 +243,24 @@ async fn a_slow_listener_loses_the_oldest_and_can_tell() {
     let mut slow = o.events();
     let mut quick = o.events();
     for n in 0..20 {
-        o.register_agent(external(&format!("e{n}"), &[])).await.unwrap();
+        o.register_agent(external(&format!("e{n}"), &[]))
+            .await
+            .unwrap();
         assert_eq!(told(&mut quick).len(), 1);
     }
-    assert_eq!(o.status().events_lagged, 0, "nobody has missed anything yet");
+    assert_eq!(
+        o.status().events_lagged,
+        0,
+        "nobody has missed anything yet"
+    );
     let kept: Vec<u64> = std::iter::from_fn(|| slow.try_next())
         .map(|record| record.sequence)
         .collect();
-    assert_eq!(kept, (13..=20).collect::<Vec<_>>(), "the gap tells how many");
+    assert_eq!(
+        kept,
+        (13..=20).collect::<Vec<_>>(),
+        "the gap tells how many"
+    );
     assert_eq!(o.status().events_lagged, 12);
     o.sleep_agent(&aid("e0")).await.unwrap();
     assert_eq!(slow.try_next().unwrap().sequence, 21);
@@ -319,7 +355,9 @@ async fn talker(_: Value, context: TaskContext) -> Result<u32, AgentError> {
 }
 
 async fn talk(o: &UniversalOrchestrator) {
-    o.register_agent(worker("w", &["a"], agent_fn(talker))).await.unwrap();
+    o.register_agent(worker("w", &["a"], agent_fn(talker)))
+        .await
+        .unwrap();
     o.register_agent(external("e", &["b"])).await.unwrap();
     let retried = task("a")
         .id("t")
@@ -339,10 +377,18 @@ async fn each_attempt_runs_in_a_span_of_its_own() {
     let o = plain().await;
     talk(&o).await;
     assert_eq!(recording.fields("task.run", "task"), ["t", "t", "u", "u"]);
-    assert_eq!(recording.fields("task.run", "attempt"), ["1", "2", "1", "2"]);
+    assert_eq!(
+        recording.fields("task.run", "attempt"),
+        ["1", "2", "1", "2"]
+    );
     assert_eq!(recording.fields("task.run", "agent"), ["w"; 4]);
     assert_eq!(recording.fields("task.dispatch", "task"), ["t", "u", "v"]);
-    for span in [recording.named("task.run"), recording.named("task.dispatch")].concat() {
+    for span in [
+        recording.named("task.run"),
+        recording.named("task.dispatch"),
+    ]
+    .concat()
+    {
         assert!(span.entered > 0 && span.closed, "{span:?}");
     }
     // What the agent says is said within its attempt, also after it has waited.
@@ -363,7 +409,10 @@ async fn each_attempt_runs_in_a_span_of_its_own() {
     assert_eq!(said[0], ("t 1".to_owned(), "before".to_owned()));
     assert_eq!(said[3], ("t 2".to_owned(), "after".to_owned()));
     let everything = format!("{spans:?} {:?}", recording.messages.lock());
-    assert!(!everything.contains("secret"), "no payload and no result is logged");
+    assert!(
+        !everything.contains("secret"),
+        "no payload and no result is logged"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,8 +111,13 @@ async fn two_succeed_one_after_a_retry(o: &UniversalOrchestrator) {
 async fn one_of_each_end(o: &UniversalOrchestrator) {
     let d = o.delegate_task(task("out")).await.unwrap();
     o.fail_task(&d, TaskFailure::permanent("no")).await.unwrap();
-    o.fail_task(&d, TaskFailure::permanent("no")).await.unwrap_err();
-    let late = o.submit_task(task("out").deadline_in(secs(1))).await.unwrap();
+    o.fail_task(&d, TaskFailure::permanent("no"))
+        .await
+        .unwrap_err();
+    let late = o
+        .submit_task(task("out").deadline_in(secs(1)))
+        .await
+        .unwrap();
     assert_eq!(late.outcome().await.unwrap().state(), TaskState::TimedOut);
     let unwanted = o.submit_task(task("out")).await.unwrap();
     assert!(unwanted.cancel());
@@ -184,7 +189,10 @@ async fn every_metric_is_emitted_with_a_true_value() {
         ("orchestrator_agents_deregistered_total", 1),
         // Two flaky ones, one of each other end, the leased one, the zombie, three at the end.
         ("orchestrator_tasks_accepted_total", 11),
-        ("orchestrator_tasks_refused_total{reason=no_capable_agent}", 1),
+        (
+            "orchestrator_tasks_refused_total{reason=no_capable_agent}",
+            1,
+        ),
         ("orchestrator_tasks_refused_total{reason=invalid}", 1),
         ("orchestrator_tasks_refused_total{reason=vetoed}", 1),
         ("orchestrator_tasks_finished_total{state=succeeded}", 3),
@@ -227,8 +235,14 @@ async fn every_metric_is_emitted_with_a_true_value() {
     let ran = histogram(&held, "orchestrator_task_duration_seconds");
     assert_eq!(ran.len(), 6, "what was assigned and is over: {ran:?}");
     let waited = histogram(&held, "orchestrator_queue_wait_seconds");
-    assert!(waited.iter().any(|s| (0.05..=0.15).contains(s)), "{waited:?}");
-    assert!(waited.iter().any(|s| (60.0..=61.2).contains(s)), "{waited:?}");
+    assert!(
+        waited.iter().any(|s| (0.05..=0.15).contains(s)),
+        "{waited:?}"
+    );
+    assert!(
+        waited.iter().any(|s| (60.0..=61.2).contains(s)),
+        "{waited:?}"
+    );
     for name in MetricName::ALL {
         let named = |key: &&String| {
             key.as_str() == name.as_str() || key.starts_with(&format!("{}{{", name.as_str()))
@@ -245,7 +259,9 @@ async fn the_numbers_of_series_and_labels_do_not_grow_with_what_passes_through()
         for i in 0..n {
             let agent = format!("agent-{i}");
             let capability = format!("capability-{i}");
-            o.register_agent(worker(&agent, &[&capability], echo())).await.unwrap();
+            o.register_agent(worker(&agent, &[&capability], echo()))
+                .await
+                .unwrap();
             let task = Task::new(format!("type-{i}"))
                 .id(format!("chosen-{i}").as_str())
                 .requires([&capability])
@@ -306,7 +322,9 @@ async fn every_metric_is_described_with_its_kind() {
     }
     let page = universal_orchestrator::metrics::markdown();
     for name in MetricName::ALL {
-        let line = page.lines().find(|l| l.contains(&format!("`{}`", name.as_str())));
+        let line = page
+            .lines()
+            .find(|l| l.contains(&format!("`{}`", name.as_str())));
         let line = line.unwrap_or_else(|| panic!("{name:?} is not documented"));
         // Those with a label of many values appear with their first count.
         if let Some(kind) = kinds.get(name.as_str()) {

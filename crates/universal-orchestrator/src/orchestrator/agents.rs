@@ -151,7 +151,10 @@ impl UniversalOrchestrator {
         }
         check_lists(
             config,
-            change.capabilities.as_ref().unwrap_or(&CapabilitySet::empty()),
+            change
+                .capabilities
+                .as_ref()
+                .unwrap_or(&CapabilitySet::empty()),
             change.labels.as_ref().unwrap_or(&Labels::none()),
         )?;
         if let Some(metadata) = change.metadata.take() {

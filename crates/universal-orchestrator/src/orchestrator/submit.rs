@@ -149,7 +149,11 @@ impl Drop for Waiting<'_> {
 
 impl Shared {
     pub(crate) fn next_task_id(&self) -> TaskId {
-        TaskId::sequence(self.task_ids.fetch_add(1, Ordering::Relaxed).wrapping_add(1))
+        TaskId::sequence(
+            self.task_ids
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_add(1),
+        )
     }
 
     /// Somebody chose an id that looks like those made here: go on after it. One far ahead is left to be met in some billions of tasks, so that nobody can use up the numbers.

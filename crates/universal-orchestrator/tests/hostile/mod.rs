@@ -16,12 +16,27 @@ pub(crate) const MEGABYTE: usize = 1_048_576;
 pub(crate) fn bad_texts() -> Vec<(String, &'static str)> {
     vec![
         (String::new(), "is empty: give it at least one character"),
-        ("x".repeat(MEGABYTE), "1048576 bytes, the limit is 256: shorten it"),
+        (
+            "x".repeat(MEGABYTE),
+            "1048576 bytes, the limit is 256: shorten it",
+        ),
         ("ü".repeat(129), "258 bytes, the limit is 256: shorten it"),
-        ("\0".to_owned(), "control character '\\0' at byte 0: remove it"),
-        ("a\nb".to_owned(), "control character '\\n' at byte 1: remove it"),
-        ("a\u{1b}[31m".to_owned(), "control character '\\u{1b}' at byte 1"),
-        ("é\u{7f}".to_owned(), "control character '\\u{7f}' at byte 2"),
+        (
+            "\0".to_owned(),
+            "control character '\\0' at byte 0: remove it",
+        ),
+        (
+            "a\nb".to_owned(),
+            "control character '\\n' at byte 1: remove it",
+        ),
+        (
+            "a\u{1b}[31m".to_owned(),
+            "control character '\\u{1b}' at byte 1",
+        ),
+        (
+            "é\u{7f}".to_owned(),
+            "control character '\\u{7f}' at byte 2",
+        ),
         ("\u{85}".to_owned(), "control character '\\u{85}' at byte 0"),
     ]
 }
