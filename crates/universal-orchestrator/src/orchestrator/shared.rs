@@ -163,7 +163,7 @@ impl Shared {
 
     /// The timers have stopped, so what ignores its cancellation is dropped from here.
     fn abort_after_grace(self: &Arc<Self>) {
-        if self.with_engine(|e, _| e.running_zombies()) == 0 {
+        if self.with_engine(|e, _| e.lingering()) == 0 {
             return;
         }
         let grace = std::time::Duration::from_millis(self.config.tasks.cancel_grace_ms);

@@ -240,7 +240,7 @@ impl Shared {
         let grace = Duration::from_millis(self.config.tasks.cancel_grace_ms.max(1));
         let until = tokio::time::Instant::now() + grace * 2;
         loop {
-            let zombies = self.with_engine(|e, _| e.running_zombies());
+            let zombies = self.with_engine(|e, _| e.lingering());
             let now = tokio::time::Instant::now();
             if zombies == 0 || now >= until {
                 return zombies;
