@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Amount, BudgetError, Hold};
 use crate::id::{AgentId, PrincipalName, TaskId};
-use crate::task::{Delegation, Extensions, Refused, Task, TaskOutcome, TaskRecord};
+use crate::task::{Delegation, Extensions, Refusal, Refused, Task, TaskOutcome, TaskRecord};
 
 /// What the orchestrator does for an agent at work.
 pub(crate) trait TaskHost: Send + Sync {
@@ -31,7 +31,8 @@ pub(crate) struct AttemptCell {
     pub(crate) record: Arc<TaskRecord>,
     pub(crate) delegation: Delegation,
     pub(crate) deadline: Option<Instant>,
-    pub(crate) host: Arc<dyn TaskHost>,
+    /// Weak: timers of the host keep cells.
+    host: Weak<dyn TaskHost>,
     /// What the attempt has reserved; made on its first charge when no account limits it.
     hold: OnceLock<Hold>,
     cancelled: AtomicBool,
@@ -46,7 +47,7 @@ impl AttemptCell {
         record: Arc<TaskRecord>,
         delegation: Delegation,
         deadline: Option<Instant>,
-        host: Arc<dyn TaskHost>,
+        host: Weak<dyn TaskHost>,
         hold: Option<Hold>,
     ) -> Self {
         Self {
@@ -68,10 +69,16 @@ impl AttemptCell {
 
     /// The reservation to charge; `None` when the attempt is over.
     fn open_hold(&self) -> Option<&Hold> {
-        if self.hold.get().is_none() && self.is_cancelled() {
-            return None;
+        if let Some(hold) = self.hold.get() {
+            return Some(hold);
         }
-        Some(self.hold.get_or_init(|| self.host.open_hold()))
+        let host = self.host().filter(|_| !self.is_cancelled())?;
+        Some(self.hold.get_or_init(|| host.open_hold()))
+    }
+
+    /// `None` when the orchestrator is gone, and the attempt with it.
+    fn host(&self) -> Option<Arc<dyn TaskHost>> {
+        self.host.upgrade()
     }
 
     /// Asks the agent to stop.
@@ -178,7 +185,7 @@ impl TaskContext {
     /// A service that a plugin offers, by the type it was offered under, for example `dyn Clock`.
     #[must_use]
     pub fn service<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let service = self.0.host.service(std::any::TypeId::of::<Arc<T>>())?;
+        let service = self.0.host()?.service(std::any::TypeId::of::<Arc<T>>())?;
         service.downcast_ref::<Arc<T>>().cloned()
     }
 
@@ -196,7 +203,9 @@ impl TaskContext {
 
     /// Tells those who watch the task how far it is, restarts the idle timeout, and is kept as the partial result should the attempt not finish.
     pub fn progress(&self, value: impl Into<Value>) {
-        self.0.host.progress(&self.0, value.into());
+        if let Some(host) = self.0.host() {
+            host.progress(&self.0, value.into());
+        }
     }
 
     /// Spends from the budgets of task, run, tenant, orchestrator and agent: all of them or none.
@@ -247,7 +256,10 @@ impl TaskContext {
     /// # Cancel safety
     /// Dropping the returned future cancels the child.
     pub async fn execute_child(&self, task: Task) -> Result<TaskOutcome, Refused> {
-        self.0.host.execute_child(&self.0, task).await
+        let Some(host) = self.0.host() else {
+            return Err(Refused::new(Refusal::ShuttingDown, task));
+        };
+        host.execute_child(&self.0, task).await
     }
 }
 

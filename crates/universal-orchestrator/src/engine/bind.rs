@@ -163,9 +163,7 @@ impl Engine {
         launch.phase = Phase::Running;
         let record = Arc::clone(&launch.record);
         self.take_record(launch.task, &record);
-        if launch.runs.is_some()
-            && let Some(host) = self.host.upgrade()
-        {
+        if launch.runs.is_some() {
             let epoch = self.epoch;
             let entry = &mut self.tasks.entries[launch.task];
             let hold = entry.cold.as_mut().and_then(|c| c.hold.take());
@@ -174,7 +172,7 @@ impl Engine {
                 Arc::clone(&record),
                 launch.delegation.clone(),
                 deadline,
-                host,
+                self.host.clone(),
                 hold,
             ));
             entry.cell = Some(Arc::clone(&cell));
@@ -348,6 +346,20 @@ impl Engine {
         if let Some(breaker) = slot.and_then(|s| s.rare.as_mut()?.breaker.as_mut()) {
             breaker.forget();
         }
+    }
+
+    /// Asks an attempt of this process that is over to stop; its future is dropped when the grace is over.
+    pub(crate) fn ask_to_stop(&mut self, cell: Arc<AttemptCell>, now: Stamp) {
+        self.lingering += 1;
+        self.effects.rare().cancels.push(Arc::clone(&cell));
+        let grace = self.settings.tasks.cancel_grace_ms;
+        self.timers.set(now.after_ms(grace), Timer::Abort(cell));
+    }
+
+    /// The future of an attempt that was asked to stop is gone.
+    pub(crate) fn has_stopped(&mut self, agent: AgentKey, now: Stamp) {
+        self.lingering = self.lingering.saturating_sub(1);
+        self.free_zombie(agent, now);
     }
 
     /// An attempt that could not be stopped at once is gone.

@@ -320,6 +320,17 @@ impl Engine {
         live.into_iter().map(|(_, key)| key).collect()
     }
 
+    /// Nothing new is accepted and every live task is cancelled; returns how many there were.
+    pub(crate) fn cancel_everything(&mut self, why: &str, now: Stamp) -> usize {
+        self.begin_shutdown();
+        let mut cancelled = 0;
+        for task in self.live_keys() {
+            cancelled += usize::from(self.cancel(task, why, FailureKind::Shutdown, now));
+        }
+        self.dismiss_waiters(now);
+        cancelled
+    }
+
     /// Drops what waits in `next_task`.
     pub(crate) fn dismiss_waiters(&mut self, now: Stamp) {
         let agents: Vec<AgentKey> = self.agents.slots.keys().collect();

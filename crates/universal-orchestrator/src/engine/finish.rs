@@ -201,10 +201,8 @@ impl Engine {
         let told = entry.state != TaskState::Queued;
         let zombie = match (in_process, &entry.cell) {
             (true, Some(cell)) => {
-                self.effects.rare().cancels.push(Arc::clone(cell));
-                let grace = self.settings.tasks.cancel_grace_ms;
-                self.timers
-                    .set(now.after_ms(grace), Timer::Abort(Arc::clone(cell)));
+                let cell = Arc::clone(cell);
+                self.ask_to_stop(cell, now);
                 true
             }
             (true, None) => false,

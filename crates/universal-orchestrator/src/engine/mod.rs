@@ -125,6 +125,8 @@ pub(crate) struct Engine {
     shutting_down: bool,
     paused: BTreeSet<Capability>,
     zombie_attempts: hashbrown::HashMap<(TaskKey, u32), AgentKey>,
+    /// Attempts of this process that are over and whose futures are not gone; also those of agents that have left.
+    lingering: usize,
     armed: Stamp,
     tidied_at: usize,
 }
@@ -190,6 +192,7 @@ impl Engine {
             shutting_down: false,
             paused: BTreeSet::new(),
             zombie_attempts: hashbrown::HashMap::new(),
+            lingering: 0,
             armed: Stamp::NEVER,
             tidied_at: 0,
         }

@@ -291,9 +291,9 @@ impl Engine {
             .map(|e| e.record.principal().clone())
     }
 
-    /// Attempts of in-process agents that are over and still run.
-    pub(crate) fn running_zombies(&self) -> usize {
-        self.agents.counts.zombies - self.zombie_attempts.len().min(self.agents.counts.zombies)
+    /// Attempts of this process that are over and still run.
+    pub(crate) const fn lingering(&self) -> usize {
+        self.lingering
     }
 
     pub(crate) fn attempt_of(&self, key: TaskKey) -> u32 {

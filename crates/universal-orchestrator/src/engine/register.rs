@@ -214,11 +214,7 @@ impl Engine {
                 self.agents.counts.zombies += 1;
                 self.set_ready(agent, now);
             }
-            self.effects.rare().cancels.push(Arc::clone(&cell));
-            self.timers.set(
-                now.after_ms(self.settings.tasks.cancel_grace_ms),
-                Timer::Abort(cell),
-            );
+            self.ask_to_stop(cell, now);
         }
     }
 

@@ -156,7 +156,7 @@ impl Engine {
         now: Stamp,
     ) -> RunEnd {
         if !self.is_running(task, agent, attempt) {
-            self.free_zombie(agent, now);
+            self.has_stopped(agent, now);
             return RunEnd::WasOver;
         }
         self.touch(agent, now);
@@ -209,7 +209,7 @@ impl Engine {
             );
             self.attempt_failed(task, failure, now);
         } else {
-            self.free_zombie(agent, now);
+            self.has_stopped(agent, now);
         }
     }
 

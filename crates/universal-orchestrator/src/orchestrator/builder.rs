@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::orchestrator::alerts::Alerts;
 use crate::orchestrator::resources::Resources;
 use crate::orchestrator::shared::Shared;
+use crate::orchestrator::shutdown::Ending;
 use crate::orchestrator::spawn::{Kind, Spawner};
 use crate::orchestrator::{UniversalOrchestrator, background, control};
 use crate::plugin::{
@@ -256,8 +257,7 @@ fn assemble(
             room_turn: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             drained: Notify::new(),
-            is_shut_down: AtomicBool::new(false),
-            report: tokio::sync::OnceCell::new(),
+            ending: Ending::default(),
             panic_when_lost: parts.panic_when_lost,
             own: own.clone(),
         }

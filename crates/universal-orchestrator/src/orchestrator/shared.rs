@@ -19,9 +19,10 @@ use crate::event::{Event, EventBus};
 use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
+use crate::orchestrator::attempt;
 use crate::orchestrator::resources::Resources;
+use crate::orchestrator::shutdown::Ending;
 use crate::orchestrator::spawn::{Kind, Spawner};
-use crate::orchestrator::{ShutdownReport, attempt};
 use crate::plugin::{
     Command, Control, FaultSink, HookContext, HookPoint, HostView, Observed, PluginHost, Services,
     Stage,
@@ -56,9 +57,7 @@ pub(crate) struct Shared {
     pub(crate) room_turn: tokio::sync::Mutex<()>,
     pub(crate) draining: AtomicBool,
     pub(crate) drained: Notify,
-    pub(crate) is_shut_down: AtomicBool,
-    /// Written once, by the first shutdown that ran to its end.
-    pub(crate) report: tokio::sync::OnceCell<ShutdownReport>,
+    pub(crate) ending: Ending,
     pub(crate) panic_when_lost: bool,
     pub(crate) own: Weak<Shared>,
 }
@@ -164,7 +163,7 @@ impl Shared {
 
     /// The timers have stopped, so what ignores its cancellation is dropped from here.
     fn abort_after_grace(self: &Arc<Self>) {
-        if self.with_engine(|e, _| e.running_zombies()) == 0 {
+        if self.with_engine(|e, _| e.lingering()) == 0 {
             return;
         }
         let grace = std::time::Duration::from_millis(self.config.tasks.cancel_grace_ms);
@@ -338,12 +337,13 @@ impl LastHandle {
 
 impl Drop for LastHandle {
     fn drop(&mut self) {
-        if self.shared.is_shut_down.swap(true, Ordering::AcqRel) {
+        if self.shared.ending.is_over() {
             return;
         }
+        // Nobody is left who could read the report of a shutdown under way.
         let lost = self
             .shared
-            .cancel_everything("the orchestrator was dropped");
+            .with_engine(|e, now| e.cancel_everything("the orchestrator was dropped", now));
         self.shared.stop.cancel();
         self.shared.abort_after_grace();
         self.shared.events.close();

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Background,
     /// Commands of plugins; ends with the stop token.
     Control,
+    /// The shutdown; dropped or panicked, it reports at once.
+    Shutdown,
 }
 
 #[derive(Debug)]
