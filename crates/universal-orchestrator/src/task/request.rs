@@ -10,7 +10,7 @@ use crate::agent::AgentRole;
 use crate::budget::{Amount, Limits};
 use crate::capability::{CapabilitySet, Labels};
 use crate::id::{IdError, Key, RunId, TaskId, TaskType, Tenant};
-use crate::task::{DEPTH_MAX, RetryPolicy, walkable};
+use crate::task::{DEPTH_MAX, IdErrorOrNever, RetryPolicy, TaskFault, walkable};
 
 /// How urgent a task is. Ageing lifts a waiting task one level each `queue.ageing_ms`.
 #[derive(
@@ -56,93 +56,6 @@ pub enum AfterFailure {
     Cancel,
     /// It runs all the same.
     Run,
-}
-
-/// A task that cannot be accepted as it was written.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TaskFault {
-    /// An id, type, capability or key is not one.
-    #[error(transparent)]
-    Id(#[from] IdError),
-    /// An id is longer than configured.
-    #[error("task id has {bytes} bytes, the limit tasks.id_bytes_max is {max}: shorten it")]
-    IdTooLong {
-        /// Its length.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// The payload is too large.
-    #[error(
-        "payload has at least {bytes} bytes of JSON, the limit tasks.payload_bytes_max is {max}: pass a reference to the data instead"
-    )]
-    PayloadTooLarge {
-        /// Bytes counted until the limit was passed.
-        bytes: usize,
-        /// The limit.
-        max: usize,
-    },
-    /// The payload is nested too deeply.
-    #[error("payload is nested deeper than tasks.payload_depth_max {max}: flatten it")]
-    PayloadTooDeep {
-        /// The limit.
-        max: usize,
-    },
-    /// A list of the task is too long.
-    #[error("{what} has {count} entries, the limit {limit} is {max}: leave some out")]
-    TooMany {
-        /// The list.
-        what: &'static str,
-        /// Its length.
-        count: usize,
-        /// The configuration key of the limit.
-        limit: &'static str,
-        /// The limit.
-        max: usize,
-    },
-    /// A child of a child of a child, too deep.
-    #[error(
-        "task is nested {depth} levels deep, the limit tasks.child_depth_max is {max}: return and let the parent continue"
-    )]
-    TooDeep {
-        /// Depth of the refused child.
-        depth: u32,
-        /// The limit.
-        max: u32,
-    },
-    /// A parent has too many live children.
-    #[error("task has {max} live children, the limit tasks.children_max: await some of them first")]
-    TooManyChildren {
-        /// The limit.
-        max: usize,
-    },
-    /// The deadline has passed already.
-    #[error("deadline passed {ago:?} ago: give a later one")]
-    DeadlinePassed {
-        /// How long ago.
-        ago: Duration,
-    },
-    /// A task that it should come after is not known.
-    #[error(
-        "task {id} to come after is not known: submit it first, or raise tasks.retained_results_max"
-    )]
-    UnknownDependency {
-        /// The unknown task.
-        id: TaskId,
-    },
-    /// No dead letter of this id is held.
-    #[error("no dead letter of task {id} is held: list them with dead_letters")]
-    UnknownDeadLetter {
-        /// The task.
-        id: TaskId,
-    },
-    /// The task would wait for itself.
-    #[error("task {id} would come after itself: remove the dependency")]
-    SelfDependency {
-        /// The task.
-        id: TaskId,
-    },
 }
 
 /// A unit of work. Built with chained calls; what is wrong with it is reported by the door that it is given to.
@@ -476,160 +389,11 @@ impl Task {
     pub fn depth(&self) -> u32 {
         self.options.as_ref().map_or(0, |o| o.depth)
     }
-
-    /// Rewrites what a shape hook may rewrite.
-    pub(crate) fn apply_patch(&mut self, patch: TaskPatch) {
-        if let Some(priority) = patch.priority {
-            self.priority = priority;
-        }
-        if let Some(payload) = patch.payload {
-            self.set_payload(payload);
-        }
-        if let Some(time) = patch.deadline_in {
-            let options = self.options_mut();
-            options.deadline_in = Some(options.deadline_in.map_or(time, |old| old.min(time)));
-        }
-        if let Some(time) = patch.attempt_timeout {
-            self.options_mut().attempt_timeout = Some(time);
-        }
-        if let Some(policy) = patch.retry {
-            self.options_mut().retry = Some(policy);
-        }
-        if let Some(key) = patch.affinity_key {
-            self.options_mut().affinity_key = Some(key);
-        }
-        for (name, value) in patch.metadata {
-            self.options_mut().metadata.insert(&name, &value);
-        }
-    }
-}
-
-/// An [`IdError`], or none when the conversion cannot fail. Lets [`Task::id`] take ids and texts alike.
-#[derive(Debug)]
-pub struct IdErrorOrNever(Option<IdError>);
-
-impl From<IdError> for IdErrorOrNever {
-    fn from(error: IdError) -> Self {
-        Self(Some(error))
-    }
-}
-
-impl From<std::convert::Infallible> for IdErrorOrNever {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
-
-/// What a shape hook may change: never id, principal, type or required capabilities.
-///
-/// Bounds are checked again after the change; a deadline can only come nearer.
-#[derive(Debug, Clone, Default)]
-pub struct TaskPatch {
-    /// Another priority.
-    pub priority: Option<Priority>,
-    /// Another payload.
-    pub payload: Option<Value>,
-    /// A nearer deadline, counted from acceptance.
-    pub deadline_in: Option<Duration>,
-    /// Another attempt timeout.
-    pub attempt_timeout: Option<Duration>,
-    /// Another retry policy.
-    pub retry: Option<RetryPolicy>,
-    /// Another affinity key.
-    pub affinity_key: Option<Key>,
-    /// Further metadata.
-    pub metadata: Vec<(String, String)>,
-}
-
-/// Counts the JSON size of a value and its depth until one passes its limit.
-///
-/// The size is that of compact JSON without escapes: a lower bound of the serialised size, exact for texts without control characters and quotes.
-pub(crate) fn json_bounds(
-    value: &Value,
-    bytes_max: usize,
-    depth_max: usize,
-) -> Result<(), BoundsExceeded> {
-    let mut bytes = 0usize;
-    measure(value, depth_max, bytes_max, &mut bytes)
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BoundsExceeded {
-    Bytes(usize),
-    Depth,
-}
-
-fn measure(
-    value: &Value,
-    depth_left: usize,
-    max: usize,
-    bytes: &mut usize,
-) -> Result<(), BoundsExceeded> {
-    *bytes += match value {
-        Value::Null | Value::Bool(true) => 4,
-        Value::Bool(false) => 5,
-        Value::Number(number) => number_bytes(number),
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.len().saturating_sub(1) + 2,
-        Value::Object(entries) => {
-            entries.len().saturating_sub(1) + 2 + entries.keys().map(|k| k.len() + 3).sum::<usize>()
-        }
-    };
-    if *bytes > max {
-        return Err(BoundsExceeded::Bytes(*bytes));
-    }
-    match value {
-        Value::Array(items) => {
-            let left = depth_left.checked_sub(1).ok_or(BoundsExceeded::Depth)?;
-            items.iter().try_for_each(|v| measure(v, left, max, bytes))
-        }
-        Value::Object(entries) => {
-            let left = depth_left.checked_sub(1).ok_or(BoundsExceeded::Depth)?;
-            entries
-                .values()
-                .try_for_each(|v| measure(v, left, max, bytes))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn number_bytes(number: &serde_json::Number) -> usize {
-    if let Some(n) = number.as_u64() {
-        return n.checked_ilog10().map_or(1, |digits| digits as usize + 1);
-    }
-    number.to_string().len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn size_of_json_is_that_of_compact_text() {
-        for value in [
-            json!(null),
-            json!([1, 22, -3, 4.5]),
-            json!({"a": [true, false], "bc": "text"}),
-            json!({}),
-            json!([]),
-        ] {
-            let mut bytes = 0;
-            measure(&value, 10, usize::MAX, &mut bytes).unwrap();
-            assert_eq!(bytes, value.to_string().len(), "{value}");
-        }
-    }
-
-    #[test]
-    fn depth_counts_containers() {
-        let value = json!([[[1]]]);
-        assert_eq!(json_bounds(&value, 100, 3), Ok(()));
-        assert_eq!(json_bounds(&value, 100, 2), Err(BoundsExceeded::Depth));
-        assert_eq!(
-            json_bounds(&json!("abcdef"), 7, 2),
-            Err(BoundsExceeded::Bytes(8))
-        );
-    }
 
     #[test]
     fn the_first_fault_is_kept() {
