@@ -85,8 +85,14 @@ pub struct CircuitBreaker {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Closed,
-    Open { until: Duration },
-    HalfOpen { in_flight: u32, succeeded: u32 },
+    Open {
+        until: Duration,
+    },
+    HalfOpen {
+        since: Duration,
+        in_flight: u32,
+        succeeded: u32,
+    },
 }
 
 impl CircuitBreaker {
@@ -138,6 +144,7 @@ impl CircuitBreaker {
             Phase::Closed => {}
             Phase::Open { .. } => {
                 self.phase = Phase::HalfOpen {
+                    since: now,
                     in_flight: 1,
                     succeeded: 0,
                 };
@@ -154,7 +161,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Records the outcome of a call that was let through. A late outcome never changes an open breaker.
+    /// Records the outcome of a call that was let through. A late outcome, of a call that began before the breaker opened, changes nothing: it is no probe.
     pub fn record(&mut self, now: Duration, success: bool, took: Duration) {
         let slow = self.settings.slow_call.is_some_and(|limit| took >= limit);
         match self.phase {
@@ -165,7 +172,9 @@ impl CircuitBreaker {
                     self.open(now);
                 }
             }
+            Phase::HalfOpen { since, .. } if now.saturating_sub(took) < since => {}
             Phase::HalfOpen {
+                since,
                 in_flight,
                 succeeded,
             } => {
@@ -176,6 +185,7 @@ impl CircuitBreaker {
                     self.buckets = [Bucket::default(); BUCKETS];
                 } else {
                     self.phase = Phase::HalfOpen {
+                        since,
                         in_flight: in_flight.saturating_sub(1),
                         succeeded: succeeded + 1,
                     };
@@ -272,6 +282,21 @@ mod tests {
         breaker.record(s(70), false, Duration::ZERO);
         assert_eq!(breaker.state(s(129)), BreakerState::Open);
         assert_eq!(breaker.state(s(130)), BreakerState::HalfOpen);
+    }
+
+    #[test]
+    fn a_late_outcome_of_a_call_begun_before_is_no_probe() {
+        let mut breaker = opened();
+        assert!(breaker.acquire(s(61)));
+        breaker.record(s(62), true, s(10));
+        assert_eq!(breaker.state(s(62)), BreakerState::HalfOpen);
+        breaker.record(s(62), false, s(10));
+        assert_eq!(breaker.state(s(62)), BreakerState::HalfOpen);
+        assert!(breaker.acquire(s(62)));
+        for _ in 0..2 {
+            breaker.record(s(63), true, s(1));
+        }
+        assert_eq!(breaker.state(s(63)), BreakerState::Closed);
     }
 
     #[test]

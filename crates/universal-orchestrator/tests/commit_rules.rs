@@ -190,3 +190,16 @@ async fn one_timer_serves_all_that_wait_for_a_rate() {
     let took = begun.elapsed();
     assert!(took >= secs(3) && took < ms(3_100), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_names_what_holds_a_task_back() {
+    let o = common::plain().await;
+    o.register_agent(external("a", &["x"])).await.unwrap();
+    let free = o.explain_routing(&task("x"));
+    assert_eq!((free.chosen, free.held_back), (Some(aid("a")), None));
+    o.pause_capability(&Capability::new("x").unwrap());
+    let held = o.explain_routing(&task("x"));
+    assert_eq!(held.chosen, None);
+    let refused = o.delegate_task(task("x")).await.unwrap_err();
+    assert_eq!(held.held_back, Some(refused.reason().to_string()));
+}

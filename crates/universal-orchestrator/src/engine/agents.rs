@@ -1,5 +1,6 @@
 //! The agents, and which of them are ready.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -194,6 +195,8 @@ pub(crate) struct AgentTable {
     pub(crate) counts: AgentCounts,
     /// Agents of each pool by availability, in the order of [`Availability`].
     by_pool: Vec<[u32; 6]>,
+    /// Those whose breaker lets nothing through, so that the status need not look for them.
+    pub(crate) breaker_open: BTreeSet<AgentKey>,
 }
 
 impl AgentTable {
@@ -223,6 +226,7 @@ impl AgentTable {
             entry.remove();
         }
         let slot = self.slots.remove(key)?;
+        self.breaker_open.remove(&key);
         self.counts.total -= 1;
         self.counts.by_role[slot.role as usize] -= 1;
         *count_of(&mut self.counts, slot.counted) -= 1;
@@ -242,6 +246,11 @@ impl AgentTable {
             return false;
         }
         let (pool, before) = (slot.pool, slot.counted);
+        if availability == Availability::BreakerOpen {
+            self.breaker_open.insert(key);
+        } else if before == Availability::BreakerOpen {
+            self.breaker_open.remove(&key);
+        }
         slot.counted = availability;
         *count_of(&mut self.counts, before) -= 1;
         *count_of(&mut self.counts, availability) += 1;

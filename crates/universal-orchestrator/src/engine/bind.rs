@@ -178,9 +178,9 @@ impl Engine {
             entry.cell = Some(Arc::clone(&cell));
             launch.cell = Some(cell);
         }
-        let entry = &mut self.tasks.entries[launch.task];
-        entry.assigned_at = now.max(entry.assigned_at);
         if launch.runs.is_some() {
+            // Hooks took their time; an agent elsewhere is timed from its binding on.
+            self.tasks.entries[launch.task].assigned_at = now;
             // Before the first poll: an agent that blocks there is timed too.
             self.arm_attempt(launch.task, now);
         }

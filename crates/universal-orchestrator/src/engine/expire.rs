@@ -98,7 +98,7 @@ impl Engine {
         let Some(timeout) = self.attempt_timeout(entry) else {
             return;
         };
-        // Later than the timer when the agent began after its binding, or a binding was undone and left its timer, and its number to the next one.
+        // Later than the timer when a binding was undone: it left its timer, and its number to the next one.
         let until = entry.assigned_at.after(timeout);
         if until > now {
             return self.timers.set(until, Timer::Attempt(task, attempt));

@@ -14,7 +14,7 @@ use crate::engine::window::WindowFigures;
 use crate::engine::{AgentKey, Engine, TaskKey};
 use crate::id::{AgentId, Capability, Key, TaskId};
 use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation, rank_or_last};
-use crate::task::{DeadLetter, Task, TaskOutcome, TaskSnapshot, TaskView};
+use crate::task::{DeadLetter, Refusal, Task, TaskOutcome, TaskSnapshot, TaskView};
 
 /// Everything that the status counts, taken in one lock section.
 #[derive(Debug, Clone)]
@@ -50,21 +50,14 @@ impl Engine {
             .filter(|c| self.ready.class_len(*c) > 0 && !self.pools.has_member(*c))
             .map(|c| self.ready.class_len(c))
             .sum();
-        let breakers = if self.settings.breaker.is_some() && self.agents.counts.breaker_open > 0 {
-            let open = self
-                .agents
-                .slots
-                .values()
-                .filter(|s| s.counted == Availability::BreakerOpen);
-            open.take(list_max)
-                .filter_map(|s| {
-                    let breaker = s.rare.as_ref()?.breaker.as_ref()?;
-                    Some((s.id.clone(), breaker.state(Duration::from_nanos(now.0))))
-                })
-                .collect()
-        } else {
-            Vec::new()
-        };
+        let open = self.agents.breaker_open.iter().take(list_max);
+        let breakers = open
+            .filter_map(|key| {
+                let slot = self.agents.slots.get(*key)?;
+                let breaker = slot.rare.as_ref()?.breaker.as_ref()?;
+                Some((slot.id.clone(), breaker.state(Duration::from_nanos(now.0))))
+            })
+            .collect();
         Counts {
             agents: self.agents.counts,
             by_state: self.by_state,
@@ -319,7 +312,11 @@ impl Engine {
             .options
             .as_deref()
             .and_then(|o| o.affinity_key.as_ref());
-        let chosen = self.best_by_scan(&demand, affinity);
+        let held_back = self.held_back(task);
+        let chosen = match held_back {
+            Some(_) => None,
+            None => self.best_by_scan(&demand, affinity),
+        };
         let mut candidates: Vec<(bool, Candidate)> = Vec::new();
         let mut capable = 0;
         for (key, slot) in &self.agents.slots {
@@ -349,6 +346,7 @@ impl Engine {
         candidates.truncate(self.settings.list_max);
         RoutingExplanation {
             policy: self.policy.name().to_owned(),
+            held_back: held_back.map(|refusal| refusal.to_string()),
             chosen: chosen
                 .and_then(|key| self.agents.slots.get(key))
                 .map(|s| s.id.clone()),
@@ -356,6 +354,22 @@ impl Engine {
             agents: self.agents.slots.len(),
             capable,
         }
+    }
+
+    /// What holds every task of its kind back, whoever is free.
+    fn held_back(&self, task: &Task) -> Option<Refusal> {
+        if self.shutting_down {
+            return Some(Refusal::ShuttingDown);
+        }
+        if self.intake_paused {
+            return Some(Refusal::IntakePaused);
+        }
+        if let Some(capability) = task.required.iter().find(|c| self.paused.contains(*c)) {
+            let capability = capability.clone();
+            return Some(Refusal::CapabilityPaused { capability });
+        }
+        let max = self.settings.max_concurrent_tasks;
+        (self.in_flight >= max).then_some(Refusal::TooManyInFlight { max })
     }
 
     /// What routing decides, without its index.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
+use parking_lot::Mutex;
+
 use crate::agent::AgentSpec;
 use crate::id::{AgentId, PrincipalName, shortened};
 use crate::plugin::{
@@ -19,7 +21,7 @@ use crate::task::{Delegation, TaskRecord, Veto};
 pub(crate) struct Loaded {
     pub(crate) manifest: PluginManifest,
     plugin: Box<dyn Plugin>,
-    section: parking_lot::Mutex<PluginSection>,
+    section: Mutex<PluginSection>,
     enabled: AtomicBool,
     switched_off: AtomicU64,
     faults_of_hook: [AtomicU32; 48],
@@ -36,7 +38,7 @@ impl Loaded {
         Self {
             manifest,
             plugin,
-            section: parking_lot::Mutex::new(section),
+            section: Mutex::new(section),
             enabled: AtomicBool::new(true),
             switched_off: AtomicU64::new(0),
             faults_of_hook: [const { AtomicU32::new(0) }; 48],
@@ -97,6 +99,8 @@ impl<'a> ShapePoint<'a> {
 pub(crate) struct PluginHost {
     plugins: Vec<Loaded>,
     mask: AtomicU64,
+    /// Held while the mask is made, so that an older one never replaces a newer.
+    mask_turn: Mutex<()>,
     timeout: Duration,
     faults_max: u32,
 }
@@ -106,6 +110,7 @@ impl PluginHost {
         let host = Self {
             plugins,
             mask: AtomicU64::new(0),
+            mask_turn: Mutex::new(()),
             timeout,
             faults_max,
         };
@@ -114,6 +119,7 @@ impl PluginHost {
     }
 
     fn refresh_mask(&self) {
+        let _turn = self.mask_turn.lock();
         let union = self
             .plugins
             .iter()

@@ -10,6 +10,8 @@ use crate::id::{AgentId, Capability};
 pub struct RoutingExplanation {
     /// The policy that ranks.
     pub policy: String,
+    /// What holds the task back whoever is free: a pause, the shutdown, `max_concurrent_tasks`. Nobody is chosen then.
+    pub held_back: Option<String>,
     /// The agent that would get the task.
     pub chosen: Option<AgentId>,
     /// Agents looked at, best first, at most `status.list_max`.
