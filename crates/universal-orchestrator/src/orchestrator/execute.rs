@@ -169,7 +169,7 @@ impl Shared {
         self.spawner.spawn(Kind::Attempt, async move {
             let (_, next) = run.go_on(work).await;
             if let Some(next) = next {
-                drive(shared, next).await;
+                drive(Run::new(shared, next)).await;
             }
         });
         match (signal, over) {

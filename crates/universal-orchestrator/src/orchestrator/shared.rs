@@ -178,8 +178,8 @@ impl Shared {
     pub(crate) fn start_attempt(&self, launch: Launch) {
         match self.own.upgrade() {
             Some(shared) if launch.runs.is_some() => {
-                self.spawner
-                    .spawn(Kind::Attempt, attempt::drive(shared, launch));
+                let run = attempt::Run::new(shared, launch);
+                self.spawner.spawn(Kind::Attempt, attempt::drive(run));
             }
             _ => self.with_engine(|e, now| e.unbind(&launch, now)),
         }
