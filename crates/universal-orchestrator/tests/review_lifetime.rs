@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{aid, external, ms, plain, secs, settle, sleeper, stuck, task, with_config, worker};
+use common::{
+    Hooked, Log, aid, echo, external, manifest, ms, observe_point, plain, point_name, secs, settle,
+    sleeper, stuck, task, with_config, with_plugins, worker,
+};
 use futures::FutureExt;
 use serde_json::{Value, json};
+use universal_orchestrator::plugin::{HookPoint, HookSet};
 use universal_orchestrator::{
     Agent, AgentError, FailureKind, Refusal, RetryPolicy, TaskContext, TaskHandle, TaskState,
     UniversalOrchestrator, agent_fn,
@@ -283,4 +287,53 @@ async fn what_was_live_when_the_runtime_ended_is_in_the_report() {
     }
     assert_eq!(o.agent(&aid("a")).unwrap().in_flight, 0);
     assert_eq!(o.shutdown().await.unfinished.len(), 2_000);
+}
+
+/// Logs every observation as `point by principal`, but for those of time.
+fn watching(log: &Log) -> Hooked {
+    let log = log.clone();
+    Hooked::new().observe(move |context, what| {
+        let point = observe_point(what);
+        if !matches!(point, HookPoint::Tick | HookPoint::Health) {
+            log.push(format!("{} by {}", point_name(point), context.principal));
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_seen_registered_before_what_it_gets() {
+    let log = Log::default();
+    let plugin = (manifest("p", HookSet::none().observe_all()), watching(&log));
+    let o = with_plugins(|c| c.queue.queue_unroutable = true, vec![plugin]).await;
+    let handle = o.submit_task(task("x")).await.unwrap();
+    o.register_agent(worker("a", &["x"], echo())).await.unwrap();
+    handle.outcome().await.unwrap();
+    let points = ["submit", "register", "delegate", "start", "complete"];
+    assert_eq!(log.lines(), points.map(|p| format!("{p} by anonymous")));
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn observers_see_who_cancelled_and_who_deregistered() {
+    let log = Log::default();
+    let plugin = (manifest("p", HookSet::none().observe_all()), watching(&log));
+    let o = with_plugins(|_| {}, vec![plugin]).await;
+    let (alice, bob) = ["alice", "bob"].map(|p| o.as_principal(p).unwrap()).into();
+    alice.register_agent(external("a", &["x"])).await.unwrap();
+    let delegation = alice.delegate_task(task("x")).await.unwrap();
+    let queued = alice.submit_task(task("x")).await.unwrap();
+    let own = alice.submit_task(task("x")).await.unwrap();
+    log.take();
+    bob.cancel_task(delegation.task()).await.unwrap();
+    assert!(bob.task(queued.id()).unwrap().cancel());
+    assert!(own.cancel());
+    bob.deregister_agent(&aid("a")).await.unwrap();
+    let seen = [
+        "cancel by bob",
+        "cancel by bob",
+        "cancel by alice",
+        "deregister by bob",
+    ];
+    assert_eq!(log.lines(), seen);
+    o.shutdown().await;
 }

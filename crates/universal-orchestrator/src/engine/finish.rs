@@ -13,6 +13,7 @@ use crate::engine::tasks::{Cold, Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
 use crate::engine::{Engine, Finished, Gate, OBSERVE, Seen, TaskKey, Work};
 use crate::event::Event;
+use crate::id::PrincipalName;
 use crate::plugin::{HookPoint, Stage};
 use crate::task::{
     FailureKind, OutcomeParts, RetryPolicy, TaskEvent, TaskFailure, TaskOutcome, TaskRecord,
@@ -415,6 +416,21 @@ impl Engine {
                 Some(TaskFailure::new(kind, reason)),
                 now,
             );
+        }
+        live
+    }
+
+    /// Like [`Self::cancel`], at the request of somebody whom observers see.
+    pub(crate) fn cancel_for(
+        &mut self,
+        task: TaskKey,
+        reason: &str,
+        by: &PrincipalName,
+        now: Stamp,
+    ) -> bool {
+        let live = self.cancel(task, reason, FailureKind::Cancelled, now);
+        if live && self.plugins.wants(OBSERVE, HookPoint::Cancel) {
+            self.effects.rare().canceller = Some(by.clone());
         }
         live
     }

@@ -139,7 +139,7 @@ impl UniversalOrchestrator {
             let key = e
                 .task_key(task)
                 .ok_or_else(|| ReportError::UnknownTask { task: task.clone() })?;
-            if e.cancel(key, "cancelled by request", FailureKind::Cancelled, now) {
+            if e.cancel_for(key, "cancelled by request", self.principal(), now) {
                 return Ok(());
             }
             Err(ReportError::AlreadyOver {
@@ -153,7 +153,8 @@ impl UniversalOrchestrator {
     #[must_use]
     pub fn task(&self, id: &TaskId) -> Option<TaskHandle> {
         let key = self.shared.with_engine(|e, _| e.task_key(id))?;
-        Some(TaskHandle::new(Arc::clone(&self.shared), id.clone(), key))
+        let handle = TaskHandle::new(Arc::clone(&self.shared), id.clone(), key);
+        Some(handle.held_by(self.principal()))
     }
 
     /// Awaits the outcome of a task by its id.

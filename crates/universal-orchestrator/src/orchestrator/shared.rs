@@ -16,7 +16,7 @@ use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::config::OrchestratorConfig;
 use crate::engine::{Effects, Engine, Finished, Launch, RareEffects, Seen};
 use crate::event::{Event, EventBus};
-use crate::id::{AgentId, TaskId};
+use crate::id::{AgentId, PrincipalName, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
 use crate::orchestrator::attempt;
@@ -122,8 +122,9 @@ impl Shared {
         for seen in rare.iter().flat_map(|rare| &rare.seen) {
             self.observe_seen(seen);
         }
+        let canceller = rare.as_ref().and_then(|rare| rare.canceller.as_ref());
         for finished in &effects.finished {
-            self.observe_finished(finished);
+            self.observe_finished(finished, canceller);
         }
         for (signal, outcome) in effects.signals {
             signal.finish(outcome);
@@ -187,21 +188,20 @@ impl Shared {
 
     pub(crate) fn hook_context<'a>(
         &'a self,
-        principal: &'a crate::id::PrincipalName,
+        principal: &'a PrincipalName,
     ) -> HookContext<'a> {
         HookContext::new(principal, &self.control, self.wall.0.now())
     }
 
-    pub(crate) fn observe(&self, principal: &crate::id::PrincipalName, what: &Observed<'_>) {
+    pub(crate) fn observe(&self, principal: &PrincipalName, what: &Observed<'_>) {
         self.plugins
             .observe(self, &self.hook_context(principal), what);
     }
 
     fn observe_seen(&self, seen: &Seen) {
         match seen {
-            Seen::Deregistered(agent) => {
-                self.observe(&Engine::anonymous(), &Observed::Deregistered { agent })
-            }
+            Seen::Registered(agent, by) => self.observe(by, &Observed::Registered { agent }),
+            Seen::Deregistered(agent, by) => self.observe(by, &Observed::Deregistered { agent }),
             Seen::Submitted(task) => self.observe(task.principal(), &Observed::Submitted { task }),
             Seen::Delegated(task, delegation) => {
                 self.observe(task.principal(), &Observed::Delegated { task, delegation })
@@ -221,7 +221,7 @@ impl Shared {
         }
     }
 
-    fn observe_finished(&self, finished: &Finished) {
+    fn observe_finished(&self, finished: &Finished, canceller: Option<&PrincipalName>) {
         let (task, outcome) = (&finished.record, &finished.outcome);
         if finished.was_assigned {
             self.metrics
@@ -234,7 +234,8 @@ impl Shared {
             _ => (HookPoint::Fail, Observed::Failed { task, outcome }),
         };
         if self.plugins.wants(Stage::Observe, point) {
-            self.observe(task.principal(), &what);
+            let canceller = canceller.filter(|_| point == HookPoint::Cancel);
+            self.observe(canceller.unwrap_or_else(|| task.principal()), &what);
         }
     }
 

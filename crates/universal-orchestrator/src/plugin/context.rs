@@ -43,7 +43,7 @@ impl PluginContext {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HookContext<'a> {
-    /// Who calls; the submitter for hooks of a task.
+    /// Who calls: whoever registers, deregisters or cancels; for the other hooks of a task, its submitter.
     pub principal: &'a PrincipalName,
     /// What the plugin can do to the orchestrator: queued, runs after the commit.
     pub control: &'a Control,
