@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use common::{
     Hooked, Log, aid, echo, external, manifest, ms, observe_point, plain, point_name, secs, settle,
-    sleeper, stuck, task, with_config, with_plugins, worker,
+    sleeper, stuck, task, tid, with_config, with_plugins, worker,
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
-use universal_orchestrator::plugin::{HookPoint, HookSet};
+use universal_orchestrator::plugin::{GuardCall, HookPoint, HookSet, Verdict};
 use universal_orchestrator::{
-    Agent, AgentError, FailureKind, Refusal, RetryPolicy, TaskContext, TaskHandle, TaskState,
-    UniversalOrchestrator, agent_fn,
+    Agent, AgentError, Availability, FailureKind, Refusal, RetryPolicy, TaskContext, TaskHandle,
+    TaskState, UniversalOrchestrator, Veto, agent_fn,
 };
 
 mod common;
@@ -335,5 +335,60 @@ async fn observers_see_who_cancelled_and_who_deregistered() {
         "deregister by bob",
     ];
     assert_eq!(log.lines(), seen);
+    o.shutdown().await;
+}
+
+/// Puts agent `a` to sleep whenever a delegation is asked about, and vetoes some.
+fn sleepy_guard(veto: &'static str) -> Hooked {
+    Hooked::new().guard(move |context, call| {
+        context.control.sleep(&aid("a")).unwrap();
+        let (GuardCall::Delegate { task, .. } | GuardCall::Start { task, .. }) = call else {
+            return Verdict::Allow;
+        };
+        let refuse = *task.id() == tid(veto);
+        Verdict::later(async move {
+            tokio::time::sleep(ms(1)).await;
+            if refuse {
+                return Err(Veto::new("no", "not this one"));
+            }
+            Ok(())
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deciding_hook_commands_happens_after_the_commit_and_not_after_a_veto() {
+    for point in [HookPoint::Delegate, HookPoint::Start] {
+        let hooks = HookSet::none().guard(point);
+        let o = with_plugins(|_| {}, vec![(manifest("p", hooks), sleepy_guard("bad"))]).await;
+        let spec = worker("a", &["x"], echo()).concurrency(2);
+        o.register_agent(spec).await.unwrap();
+        let availability = || o.agent(&aid("a")).unwrap().availability;
+        let refused = o.execute(task("x").payload(1).id("bad")).await.unwrap();
+        assert_eq!(refused.state(), TaskState::Rejected);
+        settle().await;
+        assert_eq!(availability(), Availability::Available, "{point:?}");
+        let outcome = o.execute(task("x").payload(2).id("good")).await.unwrap();
+        assert_eq!(outcome.attempts(), 1);
+        assert!(outcome.is_success(), "{point:?}: {:?}", outcome.failure());
+        settle().await;
+        assert_eq!(availability(), Availability::Sleeping, "{point:?}");
+        o.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_puts_the_agent_to_sleep_lets_its_own_delegation_through() {
+    let hooks = HookSet::none().guard(HookPoint::Delegate);
+    let o = with_plugins(|_| {}, vec![(manifest("p", hooks), sleepy_guard("bad"))]).await;
+    o.register_agent(external("a", &["x"])).await.unwrap();
+    o.delegate_task(task("x").id("bad")).await.unwrap_err();
+    let delegation = o.delegate_task(task("x")).await.unwrap();
+    settle().await;
+    assert_eq!(
+        o.agent(&aid("a")).unwrap().availability,
+        Availability::Sleeping
+    );
+    o.complete_task(&delegation, 1).await.unwrap();
     o.shutdown().await;
 }

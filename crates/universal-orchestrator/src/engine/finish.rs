@@ -48,16 +48,22 @@ impl Engine {
         self.schedule_retry(task, &record, delegation, failure, delay, now);
     }
 
-    /// The guard of a retry has spoken.
-    pub(crate) fn gate_answered(&mut self, gate: Gate, veto: Option<TaskFailure>, now: Stamp) {
+    /// The guard of a retry has spoken; `true` when there is one.
+    pub(crate) fn gate_answered(
+        &mut self,
+        gate: Gate,
+        veto: Option<TaskFailure>,
+        now: Stamp,
+    ) -> bool {
         let waits = self.tasks.entries.get(gate.task).is_some_and(|e| {
             e.place == Place::Gate
                 && e.state == TaskState::Queued
                 && e.attempt == gate.delegation.attempt()
         });
         if !waits {
-            return;
+            return false;
         }
+        let retries = veto.is_none();
         match veto {
             None => self.schedule_retry(
                 gate.task,
@@ -69,6 +75,7 @@ impl Engine {
             ),
             Some(failure) => self.finish(gate.task, TaskEvent::Reject, None, Some(failure), now),
         }
+        retries
     }
 
     fn schedule_retry(

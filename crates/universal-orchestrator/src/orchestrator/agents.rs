@@ -10,7 +10,7 @@ use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::validate::{
     check_agent, check_concurrency, check_lists, check_metadata, check_reason,
 };
-use crate::plugin::{HookPoint, Stage, register_call};
+use crate::plugin::{HeldCommands, HookPoint, Stage, register_call};
 use crate::task::dismantle;
 
 /// Which agents to list.
@@ -89,11 +89,14 @@ impl UniversalOrchestrator {
             Ok(id) => id,
             Err(fault) => return Err(RegisterRefused::new(fault, spec)),
         };
+        let mut commands = HeldCommands::default();
         if shared.plugins.wants(Stage::Guard, HookPoint::Register) {
             if let Err(refusal) = shared.with_engine(|e, _| e.check_register(&id)) {
                 return Err(RegisterRefused::new(refusal, spec));
             }
-            let context = shared.hook_context(self.principal());
+            let (control, held) = shared.control.holding();
+            commands = held;
+            let context = shared.hook_context(self.principal(), &control);
             let asked = shared
                 .plugins
                 .guard(shared, &context, &register_call(&spec, self.principal()))
@@ -108,7 +111,10 @@ impl UniversalOrchestrator {
                 .map(|_| shared.epoch.stamp().since(begun))
         });
         match registered {
-            Ok(took) => shared.registration_took(took),
+            Ok(took) => {
+                commands.release();
+                shared.registration_took(took);
+            }
             Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
         }
         Ok(id)

@@ -12,7 +12,7 @@ use crate::agent::{AgentError, TaskContext};
 use crate::engine::{Launch, Phase, Report, RunEnd, Signal};
 use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::shared::Shared;
-use crate::plugin::{HookPoint, panic_text};
+use crate::plugin::{HeldCommands, HookPoint, panic_text};
 use crate::task::{
     BoundsExceeded, FailureKind, Refusal, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
@@ -74,9 +74,10 @@ impl Run {
     async fn prepare(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
         if self.launch.phase == Phase::Reserved {
+            let mut commands = HeldCommands::default();
             if shared.plugins.decides(HookPoint::Delegate) {
                 match shared.ask_delegate(&self.launch).await {
-                    Ok(record) => self.launch.record = record,
+                    Ok(answer) => (self.launch.record, commands) = answer,
                     Err(refusal) => return self.reject(&refusal),
                 }
             }
@@ -87,11 +88,13 @@ impl Run {
             if !committed {
                 return false;
             }
+            commands.release();
         }
         if self.launch.phase == Phase::Assigned {
+            let mut commands = HeldCommands::default();
             if shared.plugins.decides(HookPoint::Start) {
                 match shared.ask_start(&self.launch).await {
-                    Ok(record) => self.launch.record = record,
+                    Ok(answer) => (self.launch.record, commands) = answer,
                     Err(refusal) => return self.reject(&refusal),
                 }
             }
@@ -99,6 +102,7 @@ impl Run {
             if !shared.with_engine(|e, now| e.commit_start(launch, now)) {
                 return false;
             }
+            commands.release();
         }
         self.launch.cell.is_some()
     }

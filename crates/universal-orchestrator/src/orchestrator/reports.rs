@@ -10,7 +10,7 @@ use crate::engine::Report;
 use crate::id::{AgentId, TaskId};
 use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
-use crate::plugin::HookPoint;
+use crate::plugin::{HeldCommands, HookPoint};
 use crate::task::{
     Delegation, FailureKind, Refusal, ReportError, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
@@ -62,9 +62,10 @@ impl UniversalOrchestrator {
     pub async fn start_task(&self, delegation: &Delegation) -> Result<(), ReportError> {
         let shared = &*self.shared;
         let mut launch = shared.with_engine(|e, now| e.launch_of(delegation, now))?;
+        let mut commands = HeldCommands::default();
         if shared.plugins.decides(HookPoint::Start) {
             match shared.ask_start(&launch).await {
-                Ok(record) => launch.record = record,
+                Ok(answer) => (launch.record, commands) = answer,
                 Err(refusal) => {
                     let failure = refusal_failure(&refusal);
                     shared.with_engine(|e, now| {
@@ -77,6 +78,7 @@ impl UniversalOrchestrator {
             }
         }
         if shared.with_engine(|e, now| e.commit_start(&mut launch, now)) {
+            commands.release();
             return Ok(());
         }
         shared

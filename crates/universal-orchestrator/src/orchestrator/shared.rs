@@ -189,13 +189,14 @@ impl Shared {
     pub(crate) fn hook_context<'a>(
         &'a self,
         principal: &'a PrincipalName,
+        control: &'a Control,
     ) -> HookContext<'a> {
-        HookContext::new(principal, &self.control, self.wall.0.now())
+        HookContext::new(principal, control, self.wall.0.now())
     }
 
     pub(crate) fn observe(&self, principal: &PrincipalName, what: &Observed<'_>) {
-        self.plugins
-            .observe(self, &self.hook_context(principal), what);
+        let context = self.hook_context(principal, &self.control);
+        self.plugins.observe(self, &context, what);
     }
 
     fn observe_seen(&self, seen: &Seen) {
