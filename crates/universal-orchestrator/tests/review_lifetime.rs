@@ -5,10 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{aid, external, ms, plain, secs, settle, stuck, task, with_config, worker};
+use common::{
+    Hooked, Log, aid, echo, external, manifest, ms, observe_point, plain, point_name, secs, settle,
+    sleeper, stuck, task, tid, with_config, with_plugins, worker,
+};
 use futures::FutureExt;
 use serde_json::{Value, json};
-use universal_orchestrator::{Agent, AgentError, TaskContext, TaskState, agent_fn};
+use universal_orchestrator::plugin::{GuardCall, HookPoint, HookSet, Verdict};
+use universal_orchestrator::{
+    Agent, AgentError, Availability, FailureKind, Refusal, RetryPolicy, TaskContext, TaskHandle,
+    TaskState, UniversalOrchestrator, Veto, agent_fn,
+};
 
 mod common;
 
@@ -97,8 +104,8 @@ async fn a_shutdown_goes_on_when_its_caller_is_dropped_and_every_caller_gets_its
     let handle = o.submit_task(task("x")).await.unwrap();
     settle().await;
     // Dropped while it drains, and then while it waits for the agent to stop.
-    for is_over in [false, true] {
-        let dropped = tokio::time::timeout(ms(1_500), o.shutdown()).await;
+    for (wait, is_over) in [(1_500, false), (2_500, true)] {
+        let dropped = tokio::time::timeout(ms(wait), o.shutdown()).await;
         assert!(dropped.is_err());
         assert_eq!(handle.try_outcome().is_some(), is_over);
     }
@@ -114,20 +121,18 @@ async fn a_shutdown_goes_on_when_its_caller_is_dropped_and_every_caller_gets_its
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_in_a_hurry_shortens_a_shutdown_that_drains() {
+async fn a_shutdown_that_was_given_up_drains_as_long_as_the_next_caller_says() {
     let o = with_config(|c| c.shutdown.drain_ms = 3_600_000).await;
     o.register_agent(worker("a", &["x"], stuck()))
         .await
         .unwrap();
     o.submit_task(task("x")).await.unwrap();
     let begun = tokio::time::Instant::now();
-    let (patient, hurried) = tokio::join!(o.shutdown(), async {
-        tokio::time::sleep(secs(1)).await;
-        o.shutdown_within(secs(2)).await
-    });
+    let given_up = tokio::time::timeout(secs(1), o.shutdown()).await;
+    assert!(given_up.is_err());
+    let report = o.shutdown_within(secs(2)).await;
     assert!(begun.elapsed() < secs(60), "{:?}", begun.elapsed());
-    assert_eq!(patient.unfinished.len(), 1);
-    assert_eq!(hurried.unfinished.len(), 1);
+    assert_eq!(report.unfinished.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,4 +208,187 @@ async fn nothing_of_an_orchestrator_stays_behind_whenever_a_task_was_cancelled()
         tokio::time::sleep(secs(100)).await;
         assert!(gone.load(Ordering::SeqCst), "shut down: {shut_down}");
     }
+}
+
+#[test]
+fn limits_fire_while_every_blocking_thread_is_taken() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let blocking = tokio::task::spawn_blocking(move || held.recv());
+        let o = with_config(|c| c.health_check_interval_ms = 10).await;
+        o.register_agent(external("a", &["x"])).await.unwrap();
+        let late = o.submit_task(task("x").deadline_in(ms(100))).await.unwrap();
+        for _ in 0..20 {
+            tokio::time::advance(ms(10)).await;
+            settle().await;
+        }
+        assert_eq!(late.view().unwrap().state, TaskState::TimedOut);
+        release.send(()).unwrap();
+        blocking.await.unwrap().unwrap();
+        o.shutdown().await;
+    });
+}
+
+/// An orchestrator with an agent of each kind, on a runtime that has ended.
+fn on_a_runtime_that_is_gone(work: &[u64]) -> (UniversalOrchestrator, Vec<TaskHandle>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (o, handles) = runtime.block_on(async {
+        let o = plain().await;
+        for spec in [worker("a", &["x"], sleeper()), external("e", &["y"])] {
+            o.register_agent(spec).await.unwrap();
+        }
+        let mut handles = Vec::new();
+        for millis in work {
+            let task = task("x").payload(*millis).retry(RetryPolicy::immediate(9));
+            handles.push(o.submit_task(task).await.unwrap());
+        }
+        (o, handles)
+    });
+    drop(runtime);
+    (o, handles)
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_gone_leaves_no_task_running_and_no_slot_taken() {
+    let found = tokio::task::spawn_blocking(|| on_a_runtime_that_is_gone(&[])).await;
+    let (o, _) = found.unwrap();
+    match o.submit_task(task("x").payload(1)).await {
+        Ok(handle) => {
+            let outcome = handle.outcome().await.unwrap();
+            assert_eq!(outcome.state(), TaskState::Cancelled);
+            assert_eq!(outcome.failure_kind(), Some(FailureKind::Shutdown));
+        }
+        Err(refused) => assert!(matches!(refused.reason(), Refusal::ShuttingDown)),
+    }
+    assert_eq!(o.agent(&aid("a")).unwrap().in_flight, 0);
+    let refused = o.execute(task("x").payload(1)).await.unwrap_err();
+    assert!(matches!(refused.reason(), Refusal::ShuttingDown));
+}
+
+#[tokio::test]
+async fn what_was_live_when_the_runtime_ended_is_in_the_report() {
+    let work: Vec<u64> = std::iter::repeat_n(3_600_000, 2_000).collect();
+    let found = tokio::task::spawn_blocking(move || on_a_runtime_that_is_gone(&work)).await;
+    let (o, handles) = found.unwrap();
+    // The outcomes that are retained.
+    for handle in &handles[1_500..] {
+        let outcome = handle.outcome().await.unwrap();
+        assert_eq!(outcome.state(), TaskState::Cancelled);
+    }
+    assert_eq!(o.agent(&aid("a")).unwrap().in_flight, 0);
+    assert_eq!(o.shutdown().await.unfinished.len(), 2_000);
+}
+
+/// Logs every observation as `point by principal`, but for those of time.
+fn watching(log: &Log) -> Hooked {
+    let log = log.clone();
+    Hooked::new().observe(move |context, what| {
+        let point = observe_point(what);
+        if !matches!(point, HookPoint::Tick | HookPoint::Health) {
+            log.push(format!("{} by {}", point_name(point), context.principal));
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_is_seen_registered_before_what_it_gets() {
+    let log = Log::default();
+    let plugin = (manifest("p", HookSet::none().observe_all()), watching(&log));
+    let o = with_plugins(|c| c.queue.queue_unroutable = true, vec![plugin]).await;
+    let handle = o.submit_task(task("x")).await.unwrap();
+    o.register_agent(worker("a", &["x"], echo())).await.unwrap();
+    handle.outcome().await.unwrap();
+    let points = ["submit", "register", "delegate", "start", "complete"];
+    assert_eq!(log.lines(), points.map(|p| format!("{p} by anonymous")));
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn observers_see_who_cancelled_and_who_deregistered() {
+    let log = Log::default();
+    let plugin = (manifest("p", HookSet::none().observe_all()), watching(&log));
+    let o = with_plugins(|_| {}, vec![plugin]).await;
+    let (alice, bob) = ["alice", "bob"].map(|p| o.as_principal(p).unwrap()).into();
+    alice.register_agent(external("a", &["x"])).await.unwrap();
+    let delegation = alice.delegate_task(task("x")).await.unwrap();
+    let queued = alice.submit_task(task("x")).await.unwrap();
+    let own = alice.submit_task(task("x")).await.unwrap();
+    log.take();
+    bob.cancel_task(delegation.task()).await.unwrap();
+    assert!(bob.task(queued.id()).unwrap().cancel());
+    assert!(own.cancel());
+    bob.deregister_agent(&aid("a")).await.unwrap();
+    let seen = [
+        "cancel by bob",
+        "cancel by bob",
+        "cancel by alice",
+        "deregister by bob",
+    ];
+    assert_eq!(log.lines(), seen);
+    o.shutdown().await;
+}
+
+/// Puts agent `a` to sleep whenever a delegation is asked about, and vetoes some.
+fn sleepy_guard(veto: &'static str) -> Hooked {
+    Hooked::new().guard(move |context, call| {
+        context.control.sleep(&aid("a")).unwrap();
+        let (GuardCall::Delegate { task, .. } | GuardCall::Start { task, .. }) = call else {
+            return Verdict::Allow;
+        };
+        let refuse = *task.id() == tid(veto);
+        Verdict::later(async move {
+            tokio::time::sleep(ms(1)).await;
+            if refuse {
+                return Err(Veto::new("no", "not this one"));
+            }
+            Ok(())
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deciding_hook_commands_happens_after_the_commit_and_not_after_a_veto() {
+    for point in [HookPoint::Delegate, HookPoint::Start] {
+        let hooks = HookSet::none().guard(point);
+        let o = with_plugins(|_| {}, vec![(manifest("p", hooks), sleepy_guard("bad"))]).await;
+        let spec = worker("a", &["x"], echo()).concurrency(2);
+        o.register_agent(spec).await.unwrap();
+        let availability = || o.agent(&aid("a")).unwrap().availability;
+        let refused = o.execute(task("x").payload(1).id("bad")).await.unwrap();
+        assert_eq!(refused.state(), TaskState::Rejected);
+        settle().await;
+        assert_eq!(availability(), Availability::Available, "{point:?}");
+        let outcome = o.execute(task("x").payload(2).id("good")).await.unwrap();
+        assert_eq!(outcome.attempts(), 1);
+        assert!(outcome.is_success(), "{point:?}: {:?}", outcome.failure());
+        settle().await;
+        assert_eq!(availability(), Availability::Sleeping, "{point:?}");
+        o.shutdown().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_puts_the_agent_to_sleep_lets_its_own_delegation_through() {
+    let hooks = HookSet::none().guard(HookPoint::Delegate);
+    let o = with_plugins(|_| {}, vec![(manifest("p", hooks), sleepy_guard("bad"))]).await;
+    o.register_agent(external("a", &["x"])).await.unwrap();
+    o.delegate_task(task("x").id("bad")).await.unwrap_err();
+    let delegation = o.delegate_task(task("x")).await.unwrap();
+    settle().await;
+    assert_eq!(
+        o.agent(&aid("a")).unwrap().availability,
+        Availability::Sleeping
+    );
+    o.complete_task(&delegation, 1).await.unwrap();
+    o.shutdown().await;
 }

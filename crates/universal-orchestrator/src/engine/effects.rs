@@ -9,7 +9,7 @@ use tokio::sync::{Notify, broadcast, oneshot};
 
 use crate::agent::{Agent, AttemptCell};
 use crate::engine::{AgentKey, TaskKey};
-use crate::id::AgentId;
+use crate::id::{AgentId, PrincipalName};
 use crate::plugin::Stage;
 use crate::task::{Delegation, TaskFailure, TaskOutcome, TaskRecord};
 
@@ -86,7 +86,8 @@ impl Signal {
 
 /// A decision that observers see.
 pub(crate) enum Seen {
-    Deregistered(AgentId),
+    Registered(AgentId, PrincipalName),
+    Deregistered(AgentId, PrincipalName),
     Submitted(Arc<TaskRecord>),
     Delegated(Arc<TaskRecord>, Delegation),
     Started(Arc<TaskRecord>, Delegation),
@@ -138,6 +139,8 @@ pub(crate) struct RareEffects {
     pub(crate) cancels: Vec<Arc<AttemptCell>>,
     pub(crate) aborts: Vec<Arc<AttemptCell>>,
     pub(crate) gates: Vec<Gate>,
+    /// Who cancelled what ended in this decision; unset, nobody but its submitter.
+    pub(crate) canceller: Option<PrincipalName>,
 }
 
 impl Effects {

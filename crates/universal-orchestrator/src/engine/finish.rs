@@ -13,6 +13,7 @@ use crate::engine::tasks::{Cold, Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
 use crate::engine::{Engine, Finished, Gate, OBSERVE, Seen, TaskKey, Work};
 use crate::event::Event;
+use crate::id::PrincipalName;
 use crate::plugin::{HookPoint, Stage};
 use crate::task::{
     FailureKind, OutcomeParts, RetryPolicy, TaskEvent, TaskFailure, TaskOutcome, TaskRecord,
@@ -47,16 +48,22 @@ impl Engine {
         self.schedule_retry(task, &record, delegation, failure, delay, now);
     }
 
-    /// The guard of a retry has spoken.
-    pub(crate) fn gate_answered(&mut self, gate: Gate, veto: Option<TaskFailure>, now: Stamp) {
+    /// The guard of a retry has spoken; `true` when there is one.
+    pub(crate) fn gate_answered(
+        &mut self,
+        gate: Gate,
+        veto: Option<TaskFailure>,
+        now: Stamp,
+    ) -> bool {
         let waits = self.tasks.entries.get(gate.task).is_some_and(|e| {
             e.place == Place::Gate
                 && e.state == TaskState::Queued
                 && e.attempt == gate.delegation.attempt()
         });
         if !waits {
-            return;
+            return false;
         }
+        let retries = veto.is_none();
         match veto {
             None => self.schedule_retry(
                 gate.task,
@@ -68,6 +75,7 @@ impl Engine {
             ),
             Some(failure) => self.finish(gate.task, TaskEvent::Reject, None, Some(failure), now),
         }
+        retries
     }
 
     fn schedule_retry(
@@ -410,6 +418,21 @@ impl Engine {
                 Some(TaskFailure::new(kind, reason)),
                 now,
             );
+        }
+        live
+    }
+
+    /// Like [`Self::cancel`], at the request of somebody whom observers see.
+    pub(crate) fn cancel_for(
+        &mut self,
+        task: TaskKey,
+        reason: &str,
+        by: &PrincipalName,
+        now: Stamp,
+    ) -> bool {
+        let live = self.cancel(task, reason, FailureKind::Cancelled, now);
+        if live && self.plugins.wants(OBSERVE, HookPoint::Cancel) {
+            self.effects.rare().canceller = Some(by.clone());
         }
         live
     }

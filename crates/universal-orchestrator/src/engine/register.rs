@@ -16,7 +16,7 @@ use crate::engine::effects::{Garbage, Launch};
 use crate::engine::timers::Timer;
 use crate::engine::{AgentKey, Engine, Seen, TaskKey, Work};
 use crate::event::Event;
-use crate::id::AgentId;
+use crate::id::{AgentId, PrincipalName};
 use crate::plugin::{HookPoint, Stage};
 use crate::task::{FailureKind, TaskFailure};
 
@@ -49,6 +49,7 @@ impl Engine {
         &mut self,
         id: &AgentId,
         spec: &AgentSpec,
+        by: &PrincipalName,
         now: Stamp,
     ) -> Result<AgentKey, RegisterRefusal> {
         self.check_register(id)?;
@@ -106,6 +107,10 @@ impl Engine {
         self.metrics.agents_registered.increment(1);
         self.events
             .emit(|| Event::AgentRegistered { agent: id.clone() });
+        if self.plugins.wants(Stage::Observe, HookPoint::Register) {
+            let seen = Seen::Registered(id.clone(), by.clone());
+            self.effects.rare().seen.push(seen);
+        }
         if let Some(interval) = spec.heartbeat {
             self.timers
                 .set(now.after(self.silence(interval)), Timer::Heartbeat(key));
@@ -129,7 +134,12 @@ impl Engine {
     }
 
     /// Takes an agent out. Its attempts are lost.
-    pub(crate) fn deregister(&mut self, id: &AgentId, now: Stamp) -> Result<(), AgentCallError> {
+    pub(crate) fn deregister(
+        &mut self,
+        id: &AgentId,
+        by: &PrincipalName,
+        now: Stamp,
+    ) -> Result<(), AgentCallError> {
         let key = self.agent_key(id)?;
         self.agents.slots[key].intent = Intent::Draining;
         self.availability_changed(key, now);
@@ -157,10 +167,8 @@ impl Engine {
         self.events
             .emit(|| Event::AgentDeregistered { agent: id.clone() });
         if self.plugins.wants(Stage::Observe, HookPoint::Deregister) {
-            self.effects
-                .rare()
-                .seen
-                .push(Seen::Deregistered(id.clone()));
+            let seen = Seen::Deregistered(id.clone(), by.clone());
+            self.effects.rare().seen.push(seen);
         }
         self.report_unroutable(pool, now);
         Ok(())

@@ -10,7 +10,7 @@ use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::validate::{
     check_agent, check_concurrency, check_lists, check_metadata, check_reason,
 };
-use crate::plugin::{HookPoint, Observed, Stage, register_call};
+use crate::plugin::{HeldCommands, HookPoint, Stage, register_call};
 use crate::task::dismantle;
 
 /// Which agents to list.
@@ -89,11 +89,14 @@ impl UniversalOrchestrator {
             Ok(id) => id,
             Err(fault) => return Err(RegisterRefused::new(fault, spec)),
         };
+        let mut commands = HeldCommands::default();
         if shared.plugins.wants(Stage::Guard, HookPoint::Register) {
             if let Err(refusal) = shared.with_engine(|e, _| e.check_register(&id)) {
                 return Err(RegisterRefused::new(refusal, spec));
             }
-            let context = shared.hook_context(self.principal());
+            let (control, held) = shared.control.holding();
+            commands = held;
+            let context = shared.hook_context(self.principal(), &control);
             let asked = shared
                 .plugins
                 .guard(shared, &context, &register_call(&spec, self.principal()))
@@ -102,13 +105,17 @@ impl UniversalOrchestrator {
                 return Err(RegisterRefused::new(RegisterRefusal::Vetoed(veto), spec));
             }
         }
-        let took = match shared.with_engine(|e, now| e.register(&id, &spec, now)) {
-            Ok(_) => shared.epoch.stamp().since(begun),
+        // Timed before the observers, who see it before anything that the agent gets.
+        let registered = shared.with_engine(|e, now| {
+            e.register(&id, &spec, self.principal(), now)
+                .map(|_| shared.epoch.stamp().since(begun))
+        });
+        match registered {
+            Ok(took) => {
+                commands.release();
+                shared.registration_took(took);
+            }
             Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
-        };
-        shared.registration_took(took);
-        if shared.plugins.wants(Stage::Observe, HookPoint::Register) {
-            shared.observe(self.principal(), &Observed::Registered { agent: &id });
         }
         Ok(id)
     }
@@ -133,7 +140,8 @@ impl UniversalOrchestrator {
     /// # Errors
     /// [`AgentCallError::Unknown`].
     pub async fn deregister_agent(&self, id: &AgentId) -> Result<(), AgentCallError> {
-        self.shared.with_engine(|e, now| e.deregister(id, now))
+        self.shared
+            .with_engine(|e, now| e.deregister(id, self.principal(), now))
     }
 
     /// Changes capabilities, labels, concurrency or metadata. Tasks that it has are not touched.

@@ -12,7 +12,7 @@ use crate::agent::{AgentError, TaskContext};
 use crate::engine::{Launch, Phase, Report, RunEnd, Signal};
 use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::shared::Shared;
-use crate::plugin::{HookPoint, panic_text};
+use crate::plugin::{HeldCommands, HookPoint, panic_text};
 use crate::task::{
     BoundsExceeded, FailureKind, Refusal, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
@@ -24,6 +24,7 @@ type Work = Pin<Box<dyn Future<Output = Ended> + Send>>;
 pub(crate) struct Run {
     shared: Arc<Shared>,
     launch: Launch,
+    begun: bool,
     ended: bool,
 }
 
@@ -45,6 +46,10 @@ impl Drop for Run {
         if self.ended {
             return;
         }
+        if !self.begun {
+            // Only a runtime that is gone drops what it has never polled. Another attempt would fare no better.
+            self.shared.end_with_runtime();
+        }
         let launch = &self.launch;
         self.shared.with_engine(|e, now| match launch.phase {
             Phase::Running => {
@@ -60,6 +65,7 @@ impl Run {
         Self {
             shared,
             launch,
+            begun: false,
             ended: false,
         }
     }
@@ -68,9 +74,10 @@ impl Run {
     async fn prepare(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
         if self.launch.phase == Phase::Reserved {
+            let mut commands = HeldCommands::default();
             if shared.plugins.decides(HookPoint::Delegate) {
                 match shared.ask_delegate(&self.launch).await {
-                    Ok(record) => self.launch.record = record,
+                    Ok(answer) => (self.launch.record, commands) = answer,
                     Err(refusal) => return self.reject(&refusal),
                 }
             }
@@ -81,11 +88,13 @@ impl Run {
             if !committed {
                 return false;
             }
+            commands.release();
         }
         if self.launch.phase == Phase::Assigned {
+            let mut commands = HeldCommands::default();
             if shared.plugins.decides(HookPoint::Start) {
                 match shared.ask_start(&self.launch).await {
-                    Ok(record) => self.launch.record = record,
+                    Ok(answer) => (self.launch.record, commands) = answer,
                     Err(refusal) => return self.reject(&refusal),
                 }
             }
@@ -93,6 +102,7 @@ impl Run {
             if !shared.with_engine(|e, now| e.commit_start(launch, now)) {
                 return false;
             }
+            commands.release();
         }
         self.launch.cell.is_some()
     }
@@ -112,6 +122,7 @@ impl Run {
 
     /// Begins the agent's work and polls it once: work that needs no waiting ends here, without a task of its own.
     pub(crate) async fn begin(mut self) -> (First, Option<Launch>) {
+        self.begun = true;
         if self.launch.phase != Phase::Running && !self.prepare().await {
             return (First::Elsewhere(None), None);
         }
@@ -220,16 +231,17 @@ impl Run {
 /// Attempts in a row before the runtime gets a chance to run something else.
 const ATTEMPTS_PER_YIELD: u32 = 32;
 
-/// Runs an attempt, and then whatever the freed slot brings, until there is nothing.
-pub(crate) async fn drive(shared: Arc<Shared>, launch: Launch) {
-    let mut next = Some(launch);
+/// Runs an attempt, made before it is spawned so that it gives its slot back even unpolled, and then whatever the freed slot brings, until there is nothing.
+pub(crate) async fn drive(run: Run) {
+    let shared = Arc::clone(&run.shared);
+    let mut next = Some(run);
     let mut in_a_row = 0;
-    while let Some(launch) = next.take() {
-        let (first, found) = Run::new(Arc::clone(&shared), launch).begin().await;
-        next = found;
+    while let Some(run) = next.take() {
+        let (first, mut found) = run.begin().await;
         if let First::AtWork(run, work) = first {
-            next = run.go_on(work).await.1;
+            found = run.go_on(work).await.1;
         }
+        next = found.map(|launch| Run::new(Arc::clone(&shared), launch));
         in_a_row += 1;
         if in_a_row % ATTEMPTS_PER_YIELD == 0 {
             tokio::task::yield_now().await;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ enum Woken {
     Health,
     Cleanup,
     Tick,
+    Checked,
     Stop,
 }
 
@@ -44,14 +46,38 @@ impl Every {
     }
 }
 
+/// Dropped before the orchestrator has stopped, its runtime is gone.
+struct OnRuntime {
+    shared: Weak<Shared>,
+    stop: CancellationToken,
+}
+
+impl Drop for OnRuntime {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled()
+            && let Some(shared) = self.shared.upgrade()
+        {
+            shared.end_with_runtime();
+        }
+    }
+}
+
 /// Fires timers and runs the checks until the orchestrator stops.
-pub(crate) async fn run(shared: Weak<Shared>, stop: CancellationToken) {
+pub(crate) fn run(shared: Weak<Shared>, stop: CancellationToken) -> impl Future<Output = ()> {
+    // Made here, so that it is dropped with a future that was never polled, too.
+    let here = OnRuntime { shared, stop };
+    async move { watch(&here.shared, &here.stop).await }
+}
+
+async fn watch(shared: &Weak<Shared>, stop: &CancellationToken) {
     let Some(first) = shared.upgrade() else {
         return;
     };
     let mut health = Every::new(first.config.health_check_interval_ms);
     let mut cleanup = Every::new(first.config.cleanup_interval_ms);
     let mut tick = Every::new(first.config.tick_interval_ms);
+    // Polled beside the timers: a reading waits for a blocking thread, of which there may be none.
+    let mut check: Option<BoxFuture<'static, ()>> = None;
     drop(first);
     loop {
         // Held while it waits too: the last handle's drop cancels the stop token, which ends this task.
@@ -65,11 +91,16 @@ pub(crate) async fn run(shared: Weak<Shared>, stop: CancellationToken) {
             () = health.tick() => Woken::Health,
             () = cleanup.tick() => Woken::Cleanup,
             () = tick.tick() => Woken::Tick,
+            () = finished(&mut check) => Woken::Checked,
         };
         match woken {
             Woken::Stop => return,
             Woken::Timer => held.with_engine(Engine::fire_due),
-            Woken::Health => held.check_health().await,
+            Woken::Health if check.is_none() => {
+                check = Some(Box::pin(async move { held.check_health().await }));
+            }
+            Woken::Health => {}
+            Woken::Checked => check = None,
             Woken::Cleanup => held.with_engine(|e, now| {
                 e.forget_old(now);
                 e.sweep_timers();
@@ -83,6 +114,13 @@ pub(crate) async fn run(shared: Weak<Shared>, stop: CancellationToken) {
 async fn sleep_until(shared: &Shared, at: Option<Stamp>) {
     match at {
         Some(at) => tokio::time::sleep_until(shared.epoch.instant(at)).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn finished(check: &mut Option<BoxFuture<'static, ()>>) {
+    match check {
+        Some(check) => check.await,
         None => std::future::pending().await,
     }
 }
@@ -107,7 +145,7 @@ impl Shared {
         self.metrics.events_lagged.absolute(self.events.lagged());
     }
 
-    async fn check_health(self: &Arc<Self>) {
+    async fn check_health(&self) {
         let reading = self.resources.read().await;
         let config = &self.config;
         if let Some(bytes) = reading.process_bytes {

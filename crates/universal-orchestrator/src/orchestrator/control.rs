@@ -65,11 +65,12 @@ impl Shared {
                     parent: None,
                 };
                 match self.enter(*task, &principal).await {
-                    Ok(record) => {
-                        if let Err(refusal) = self.submit_record(&record, way) {
+                    Ok((record, commands)) => match self.submit_record(&record, way) {
+                        Ok(_) => commands.release(),
+                        Err(refusal) => {
                             tracing::warn!(reason = %self.refused(refusal, record), "task of a plugin was refused");
                         }
-                    }
+                    },
                     Err(refused) => {
                         tracing::warn!(reason = %refused, "task of a plugin was refused")
                     }

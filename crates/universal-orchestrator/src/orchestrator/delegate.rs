@@ -6,7 +6,7 @@ use crate::clock::Stamp;
 use crate::engine::{DelegateOptions, Launch, TaskKey};
 use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::shared::Shared;
-use crate::plugin::HookPoint;
+use crate::plugin::{HeldCommands, HookPoint};
 use crate::task::{Delegation, Refusal, Refused, Task, TaskFault, TaskRecord};
 
 /// A slot that is taken while hooks run; given back unless it is committed.
@@ -59,10 +59,11 @@ impl UniversalOrchestrator {
         } else {
             Stamp::default()
         };
-        let record = if shared.plugins.decides(HookPoint::Submit) {
+        let (record, commands) = if shared.plugins.decides(HookPoint::Submit) {
             shared.enter(task, self.principal()).await?
         } else {
-            shared.enter_silently(task, self.principal())?
+            let record = shared.enter_silently(task, self.principal())?;
+            (record, HeldCommands::default())
         };
         let launch = if shared.plugins.decides(HookPoint::Delegate) {
             self.reserve_and_ask(record).await?
@@ -76,6 +77,7 @@ impl UniversalOrchestrator {
                 Err(refusal) => return Err(shared.refused(refusal, record)),
             }
         };
+        commands.release();
         if timed {
             shared.delegation_took(begun);
         }
@@ -101,7 +103,7 @@ impl UniversalOrchestrator {
                 shared,
                 task: Some(launch.task),
             };
-            let shaped = match shared.ask_delegate(&launch).await {
+            let (shaped, commands) = match shared.ask_delegate(&launch).await {
                 Ok(shaped) => shaped,
                 Err(refusal) => {
                     drop(reservation);
@@ -112,7 +114,10 @@ impl UniversalOrchestrator {
             };
             reservation.task = None;
             match shared.with_engine(|e, now| e.commit_reservation(launch, shaped, now)) {
-                Ok(launch) => return Ok(launch),
+                Ok(launch) => {
+                    commands.release();
+                    return Ok(launch);
+                }
                 Err(_gone) => tries += 1,
             }
             if tries > shared.config.routing.reroutes_max {

@@ -8,7 +8,7 @@ use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::attempt::{AtWork, First, Run, drive};
 use crate::orchestrator::shared::Shared;
 use crate::orchestrator::spawn::Kind;
-use crate::plugin::HookPoint;
+use crate::plugin::{HeldCommands, HookPoint};
 use crate::task::{FailureKind, Refused, Task, TaskOutcome, TaskRecord};
 
 impl UniversalOrchestrator {
@@ -23,12 +23,13 @@ impl UniversalOrchestrator {
     /// Dropping the future cancels the task.
     pub async fn execute(&self, task: Task) -> Result<TaskOutcome, Refused> {
         let shared = &self.shared;
-        let record = if shared.plugins.decides(HookPoint::Submit) {
+        let (record, commands) = if shared.plugins.decides(HookPoint::Submit) {
             shared.enter(task, self.principal()).await?
         } else {
-            shared.enter_silently(task, self.principal())?
+            let record = shared.enter_silently(task, self.principal())?;
+            (record, HeldCommands::default())
         };
-        shared.execute_record(record, None).await
+        shared.execute_record(record, commands, None).await
     }
 
     /// Executes several tasks at once, each on its own, and awaits all outcomes, in the order of the tasks.
@@ -87,13 +88,14 @@ impl Shared {
             ));
         };
         let task = self.inherit(attempt, task);
-        let record = self.enter(task, attempt.record.principal()).await?;
-        self.execute_record(record, Some(parent)).await
+        let (record, commands) = self.enter(task, attempt.record.principal()).await?;
+        self.execute_record(record, commands, Some(parent)).await
     }
 
     async fn execute_record(
         &self,
         record: Arc<TaskRecord>,
+        commands: HeldCommands,
         parent: Option<TaskKey>,
     ) -> Result<TaskOutcome, Refused> {
         let way = Doorway {
@@ -121,6 +123,7 @@ impl Shared {
             Ok(accepted) => accepted,
             Err(refusal) => return Err(self.refused(refusal, record)),
         };
+        commands.release();
         let mut guard = CancelOnDrop {
             shared: self,
             task: Some(accepted.key),
@@ -168,7 +171,7 @@ impl Shared {
         self.spawner.spawn(Kind::Attempt, async move {
             let (_, next) = run.go_on(work).await;
             if let Some(next) = next {
-                drive(shared, next).await;
+                drive(Run::new(shared, next)).await;
             }
         });
         match (signal, over) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::engine::{Signal, TaskKey};
-use crate::id::TaskId;
+use crate::id::{PrincipalName, TaskId};
 use crate::orchestrator::shared::Shared;
 use crate::task::{FailureKind, TaskOutcome, TaskView};
 
@@ -26,11 +26,23 @@ pub struct TaskHandle {
     shared: Arc<Shared>,
     id: TaskId,
     key: TaskKey,
+    /// Who looked the task up; unset in the hands of its submitter.
+    holder: Option<PrincipalName>,
 }
 
 impl TaskHandle {
     pub(crate) const fn new(shared: Arc<Shared>, id: TaskId, key: TaskKey) -> Self {
-        Self { shared, id, key }
+        Self {
+            shared,
+            id,
+            key,
+            holder: None,
+        }
+    }
+
+    pub(crate) fn held_by(mut self, principal: &PrincipalName) -> Self {
+        self.holder = Some(principal.clone());
+        self
     }
 
     /// The task.
@@ -70,13 +82,12 @@ impl TaskHandle {
 
     /// Cancels the task; `false` when it was over already.
     pub fn cancel(&self) -> bool {
-        self.shared.with_engine(|e, now| {
-            e.cancel(
-                self.key,
-                "cancelled by its submitter",
-                FailureKind::Cancelled,
-                now,
-            )
+        self.shared.with_engine(|e, now| match &self.holder {
+            Some(holder) => e.cancel_for(self.key, "cancelled by request", holder, now),
+            None => {
+                let reason = "cancelled by its submitter";
+                e.cancel(self.key, reason, FailureKind::Cancelled, now)
+            }
         })
     }
 

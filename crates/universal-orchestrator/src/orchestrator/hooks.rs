@@ -7,27 +7,30 @@ use crate::id::PrincipalName;
 use crate::metrics::MetricName;
 use crate::orchestrator::shared::Shared;
 use crate::orchestrator::validate::check_task;
-use crate::plugin::{GuardCall, HookPoint, ShapePoint};
+use crate::plugin::{GuardCall, HeldCommands, HookPoint, ShapePoint};
 use crate::task::{FailureKind, Refusal, Refused, Task, TaskFailure, TaskRecord, Veto};
 
+/// What the hooks made of a task and what they command, or why it does not go on.
+pub(crate) type Answer = Result<(Arc<TaskRecord>, HeldCommands), Refusal>;
+
 impl Shared {
-    /// What every door does first: checks the bounds, gives an id, asks the hooks of `submit`.
+    /// What every door does first: checks the bounds, gives an id, asks the hooks of `submit`. What these command runs when the task is accepted.
     pub(crate) async fn enter(
         &self,
         task: Task,
         principal: &PrincipalName,
-    ) -> Result<Arc<TaskRecord>, Refused> {
+    ) -> Result<(Arc<TaskRecord>, HeldCommands), Refused> {
         let record = self.enter_silently(task, principal)?;
         if !self.plugins.decides(HookPoint::Submit) {
-            return Ok(record);
+            return Ok((record, HeldCommands::default()));
         }
         let mut shaped = Arc::clone(&record);
         match self.ask(ShapePoint::Submit, &mut shaped).await {
-            Ok(()) => {
+            Ok(commands) => {
                 if !Arc::ptr_eq(&shaped, &record) {
                     Arc::make_mut(&mut shaped).was_given_as(record);
                 }
-                Ok(shaped)
+                Ok((shaped, commands))
             }
             Err(refusal) => {
                 self.with_engine(|e, _| e.was_refused(&record));
@@ -75,9 +78,10 @@ impl Shared {
         &self,
         point: ShapePoint<'_>,
         record: &mut Arc<TaskRecord>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<HeldCommands, Refusal> {
         let principal = record.principal().clone();
-        let context = self.hook_context(&principal);
+        let (control, commands) = self.control.holding();
+        let context = self.hook_context(&principal, &control);
         if self.plugins.shape(self, &context, point, record).await {
             check_task(&self.config, record.task())?;
         }
@@ -95,29 +99,31 @@ impl Shared {
         self.plugins
             .guard(self, &context, &call)
             .await
-            .map_err(Refusal::Vetoed)
+            .map_err(Refusal::Vetoed)?;
+        Ok(commands)
     }
 
     /// Asks the hooks before a delegation. The record may come back changed.
-    pub(crate) async fn ask_delegate(&self, launch: &Launch) -> Result<Arc<TaskRecord>, Refusal> {
+    pub(crate) async fn ask_delegate(&self, launch: &Launch) -> Answer {
         let mut record = Arc::clone(&launch.record);
         let agent = launch.delegation.agent();
-        self.ask(ShapePoint::Delegate(agent), &mut record).await?;
-        Ok(record)
+        let commands = self.ask(ShapePoint::Delegate(agent), &mut record).await?;
+        Ok((record, commands))
     }
 
     /// Asks the hooks before a start. The record may come back changed.
-    pub(crate) async fn ask_start(&self, launch: &Launch) -> Result<Arc<TaskRecord>, Refusal> {
+    pub(crate) async fn ask_start(&self, launch: &Launch) -> Answer {
         let mut record = Arc::clone(&launch.record);
-        self.ask(ShapePoint::Start(&launch.delegation), &mut record)
-            .await?;
-        Ok(record)
+        let point = ShapePoint::Start(&launch.delegation);
+        let commands = self.ask(point, &mut record).await?;
+        Ok((record, commands))
     }
 
     /// Asks the guards of a retry, then lets the engine go on.
     pub(crate) async fn ask_retry_guard(&self, gate: Gate) {
         let principal = gate.record.principal().clone();
-        let context = self.hook_context(&principal);
+        let (control, commands) = self.control.holding();
+        let context = self.hook_context(&principal, &control);
         let call = GuardCall::Retry {
             task: &gate.record,
             failure: &gate.failure,
@@ -129,7 +135,9 @@ impl Shared {
             .await
             .err()
             .map(|veto| vetoed(&veto));
-        self.with_engine(|e, now| e.gate_answered(gate, veto, now));
+        if self.with_engine(|e, now| e.gate_answered(gate, veto, now)) {
+            commands.release();
+        }
     }
 }
 

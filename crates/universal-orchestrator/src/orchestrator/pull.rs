@@ -10,10 +10,10 @@ use crate::agent::AgentCallError;
 use crate::engine::{Launch, Pull};
 use crate::id::{AgentId, TaskId};
 use crate::orchestrator::UniversalOrchestrator;
-use crate::orchestrator::hooks::refusal_failure;
+use crate::orchestrator::hooks::{Answer, refusal_failure};
 use crate::orchestrator::shared::Shared;
-use crate::plugin::HookPoint;
-use crate::task::{Delegation, Refusal, Task, TaskEvent, TaskRecord};
+use crate::plugin::{HeldCommands, HookPoint};
+use crate::task::{Delegation, Task, TaskEvent, TaskRecord};
 
 /// A task that an external agent fetched, with the lease under which it works.
 #[derive(Debug, Clone)]
@@ -157,9 +157,10 @@ impl Shared {
             shared: self,
             launch: Some(launch),
         };
+        let mut commands = HeldCommands::default();
         if self.plugins.decides(HookPoint::Delegate) {
             let answer = self.ask_delegate(fetched.launch.as_ref()?).await;
-            self.take_answer(&mut fetched, answer)?;
+            commands = self.take_answer(&mut fetched, answer)?;
         }
         let launch = fetched.launch.as_mut()?;
         if !self.with_engine(|e, now| e.still_eligible(launch, now) && e.commit_assign(launch, now))
@@ -167,9 +168,11 @@ impl Shared {
             fetched.launch = None;
             return None;
         }
+        commands.release();
+        let mut commands = HeldCommands::default();
         if self.plugins.decides(HookPoint::Start) {
             let answer = self.ask_start(fetched.launch.as_ref()?).await;
-            self.take_answer(&mut fetched, answer)?;
+            commands = self.take_answer(&mut fetched, answer)?;
         }
         let launch = fetched.launch.as_mut()?;
         let started = self.with_engine(|e, now| {
@@ -180,21 +183,20 @@ impl Shared {
             started
         });
         let launch = fetched.launch.take()?;
-        started.then(|| PulledTask {
-            delegation: launch.delegation,
-            record: launch.record,
+        started.then(|| {
+            commands.release();
+            PulledTask {
+                delegation: launch.delegation,
+                record: launch.record,
+            }
         })
     }
 
-    fn take_answer(
-        &self,
-        fetched: &mut Fetched<'_>,
-        answer: Result<Arc<TaskRecord>, Refusal>,
-    ) -> Option<()> {
+    fn take_answer(&self, fetched: &mut Fetched<'_>, answer: Answer) -> Option<HeldCommands> {
         match answer {
-            Ok(record) => {
+            Ok((record, commands)) => {
                 fetched.launch.as_mut()?.record = record;
-                Some(())
+                Some(commands)
             }
             Err(refusal) => {
                 let launch = fetched.launch.take()?;

@@ -10,7 +10,7 @@ use crate::engine::Report;
 use crate::id::{AgentId, TaskId};
 use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
-use crate::plugin::HookPoint;
+use crate::plugin::{HeldCommands, HookPoint};
 use crate::task::{
     Delegation, FailureKind, Refusal, ReportError, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
@@ -63,9 +63,10 @@ impl UniversalOrchestrator {
     pub async fn start_task(&self, delegation: &Delegation) -> Result<(), ReportError> {
         let shared = &*self.shared;
         let mut launch = shared.with_engine(|e, now| e.launch_of(delegation, now))?;
+        let mut commands = HeldCommands::default();
         if shared.plugins.decides(HookPoint::Start) {
             match shared.ask_start(&launch).await {
-                Ok(record) => launch.record = record,
+                Ok(answer) => (launch.record, commands) = answer,
                 Err(refusal) => {
                     let failure = refusal_failure(&refusal);
                     shared.with_engine(|e, now| {
@@ -81,6 +82,7 @@ impl UniversalOrchestrator {
             }
         }
         if shared.with_engine(|e, now| e.commit_start(&mut launch, now)) {
+            commands.release();
             return Ok(());
         }
         shared
@@ -143,7 +145,7 @@ impl UniversalOrchestrator {
             let key = e
                 .task_key(task)
                 .ok_or_else(|| ReportError::UnknownTask { task: task.clone() })?;
-            if e.cancel(key, "cancelled by request", FailureKind::Cancelled, now) {
+            if e.cancel_for(key, "cancelled by request", self.principal(), now) {
                 return Ok(());
             }
             Err(ReportError::AlreadyOver {
@@ -157,7 +159,8 @@ impl UniversalOrchestrator {
     #[must_use]
     pub fn task(&self, id: &TaskId) -> Option<TaskHandle> {
         let key = self.shared.with_engine(|e, _| e.task_key(id))?;
-        Some(TaskHandle::new(Arc::clone(&self.shared), id.clone(), key))
+        let handle = TaskHandle::new(Arc::clone(&self.shared), id.clone(), key);
+        Some(handle.held_by(self.principal()))
     }
 
     /// Awaits the outcome of a task by its id.

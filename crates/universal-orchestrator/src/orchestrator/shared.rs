@@ -16,7 +16,7 @@ use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::config::OrchestratorConfig;
 use crate::engine::{Effects, Engine, Finished, Launch, RareEffects, Seen};
 use crate::event::{Event, EventBus};
-use crate::id::{AgentId, TaskId};
+use crate::id::{AgentId, PrincipalName, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
 use crate::orchestrator::attempt;
@@ -122,8 +122,9 @@ impl Shared {
         for seen in rare.iter().flat_map(|rare| &rare.seen) {
             self.observe_seen(seen);
         }
+        let canceller = rare.as_ref().and_then(|rare| rare.canceller.as_ref());
         for finished in &effects.finished {
-            self.observe_finished(finished);
+            self.observe_finished(finished, canceller);
         }
         for (signal, outcome) in effects.signals {
             signal.finish(outcome);
@@ -178,8 +179,8 @@ impl Shared {
     pub(crate) fn start_attempt(&self, launch: Launch) {
         match self.own.upgrade() {
             Some(shared) if launch.runs.is_some() => {
-                self.spawner
-                    .spawn(Kind::Attempt, attempt::drive(shared, launch));
+                let run = attempt::Run::new(shared, launch);
+                self.spawner.spawn(Kind::Attempt, attempt::drive(run));
             }
             _ => self.with_engine(|e, now| e.unbind(&launch, now)),
         }
@@ -187,21 +188,21 @@ impl Shared {
 
     pub(crate) fn hook_context<'a>(
         &'a self,
-        principal: &'a crate::id::PrincipalName,
+        principal: &'a PrincipalName,
+        control: &'a Control,
     ) -> HookContext<'a> {
-        HookContext::new(principal, &self.control, self.wall.0.now())
+        HookContext::new(principal, control, self.wall.0.now())
     }
 
-    pub(crate) fn observe(&self, principal: &crate::id::PrincipalName, what: &Observed<'_>) {
-        self.plugins
-            .observe(self, &self.hook_context(principal), what);
+    pub(crate) fn observe(&self, principal: &PrincipalName, what: &Observed<'_>) {
+        let context = self.hook_context(principal, &self.control);
+        self.plugins.observe(self, &context, what);
     }
 
     fn observe_seen(&self, seen: &Seen) {
         match seen {
-            Seen::Deregistered(agent) => {
-                self.observe(&Engine::anonymous(), &Observed::Deregistered { agent })
-            }
+            Seen::Registered(agent, by) => self.observe(by, &Observed::Registered { agent }),
+            Seen::Deregistered(agent, by) => self.observe(by, &Observed::Deregistered { agent }),
             Seen::Submitted(task) => self.observe(task.principal(), &Observed::Submitted { task }),
             Seen::Delegated(task, delegation) => {
                 self.observe(task.principal(), &Observed::Delegated { task, delegation })
@@ -221,7 +222,7 @@ impl Shared {
         }
     }
 
-    fn observe_finished(&self, finished: &Finished) {
+    fn observe_finished(&self, finished: &Finished, canceller: Option<&PrincipalName>) {
         let (task, outcome) = (&finished.record, &finished.outcome);
         if finished.was_assigned {
             self.metrics
@@ -234,7 +235,8 @@ impl Shared {
             _ => (HookPoint::Fail, Observed::Failed { task, outcome }),
         };
         if self.plugins.wants(Stage::Observe, point) {
-            self.observe(task.principal(), &what);
+            let canceller = canceller.filter(|_| point == HookPoint::Cancel);
+            self.observe(canceller.unwrap_or_else(|| task.principal()), &what);
         }
     }
 

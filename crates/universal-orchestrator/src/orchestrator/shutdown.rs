@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -47,20 +48,21 @@ pub struct ShutdownReport {
 impl UniversalOrchestrator {
     /// Stops intake, lets what was begun finish for up to `shutdown.drain_ms`, cancels the rest, stops the plugins, and reports what had not ended.
     ///
-    /// Queued tasks go on being given to in-process agents while it drains. Retries and delayed tasks are not waited for. Every call returns the same report.
+    /// Queued tasks go on being given to in-process agents while it drains. Retries and delayed tasks are not waited for. A second call waits for the first and returns the same report.
     ///
     /// # Cancel safety
-    /// Dropping the future changes nothing: the shutdown goes on, and another call returns its report.
+    /// Dropping the future changes nothing: the shutdown goes on. The next call returns its report, and when nobody else waits for it, drains for its own time.
     pub async fn shutdown(&self) -> ShutdownReport {
         self.shutdown_within(Duration::from_millis(self.shared.config.shutdown.drain_ms))
             .await
     }
 
-    /// Like [`shutdown`](Self::shutdown), with another time to drain. Of several calls the one whose time ends first decides.
+    /// Like [`shutdown`](Self::shutdown), with another time to drain.
     pub async fn shutdown_within(&self, drain: Duration) -> ShutdownReport {
         let shared = &self.shared;
+        let is_first = shared.ending.drain_until(shared.epoch.stamp().after(drain));
         let mut reported = shared.ending.report.subscribe();
-        if shared.ending.drain_until(shared.epoch.stamp().after(drain)) {
+        if is_first {
             let begun = Shutdown::begin(Arc::clone(shared));
             shared.spawner.spawn(Kind::Shutdown, begun.run());
         }
@@ -98,8 +100,10 @@ impl UniversalOrchestrator {
 
 /// How far the end has come; kept in what all handles share.
 pub(crate) struct Ending {
-    /// When draining ends; set by the first caller, brought forward by others.
+    /// When draining ends; set by the first caller, and again by one that comes when all others have given up.
     until: watch::Sender<Option<Stamp>>,
+    /// What had not ended when it was cancelled.
+    left: Mutex<Vec<UnfinishedTask>>,
     /// Written once.
     report: watch::Sender<Option<ShutdownReport>>,
 }
@@ -108,24 +112,16 @@ impl Default for Ending {
     fn default() -> Self {
         Self {
             until: watch::Sender::new(None),
+            left: Mutex::default(),
             report: watch::Sender::new(None),
         }
     }
 }
 
 impl Ending {
-    /// Draining ends then at the latest; `true` for the first call.
+    /// Draining ends then, unless somebody waits for an end already; `true` for the first call.
     fn drain_until(&self, at: Stamp) -> bool {
-        let mut is_first = false;
-        self.until.send_if_modified(|until| {
-            is_first = until.is_none();
-            let nearer = until.is_none_or(|until| at < until);
-            if nearer {
-                *until = Some(at);
-            }
-            nearer
-        });
-        is_first
+        self.report.receiver_count() == 0 && self.until.send_replace(Some(at)).is_none()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -133,13 +129,14 @@ impl Ending {
     }
 }
 
-/// The one shutdown, in a task of its own. Dropped before its end, with its runtime, it reports at once.
+/// The one shutdown, in a task of its own. Dropped before its end, with its runtime, it cancels and reports at once.
 struct Shutdown {
     shared: Arc<Shared>,
     begun: Stamp,
     /// Tasks that were live when it began.
     live: u64,
-    report: Option<ShutdownReport>,
+    zombies: usize,
+    stuck_plugins: Vec<String>,
 }
 
 impl Shutdown {
@@ -154,7 +151,8 @@ impl Shutdown {
             shared,
             begun,
             live,
-            report: None,
+            zombies: 0,
+            stuck_plugins: Vec::new(),
         }
     }
 
@@ -164,46 +162,28 @@ impl Shutdown {
             shared.observe(&Engine::anonymous(), &Observed::Shutdown);
         }
         shared.drain().await;
-        self.cancel_the_rest();
-        let zombies = shared.wait_for_zombies().await;
+        shared.cancel_the_rest();
+        self.zombies = shared.wait_for_zombies().await;
         let stuck = shared.plugins.stop().await;
-        if let Some(report) = &mut self.report {
-            report.zombies = zombies;
-            report.stuck_plugins = stuck.into_iter().map(str::to_owned).collect();
-        }
-    }
-
-    /// Notes what has not ended, and cancels it in the same section of the lock: a task is either in the report, or its end was told to somebody.
-    fn cancel_the_rest(&mut self) {
-        let unfinished = self.shared.with_engine(|e, now| {
-            let unfinished: Vec<_> = e
-                .live_keys()
-                .into_iter()
-                .filter_map(|k| unfinished(e, k))
-                .collect();
-            e.cancel_everything("the orchestrator shut down", now);
-            unfinished
-        });
-        self.report = Some(ShutdownReport {
-            drained: self.live.saturating_sub(unfinished.len() as u64),
-            unfinished,
-            ..ShutdownReport::default()
-        });
+        self.stuck_plugins = stuck.into_iter().map(str::to_owned).collect();
     }
 }
 
 impl Drop for Shutdown {
     fn drop(&mut self) {
-        if self.report.is_none() {
-            self.cancel_the_rest();
-        }
         let shared = &self.shared;
+        shared.cancel_the_rest();
         shared.stop.cancel();
         shared.events.close();
-        if let Some(mut report) = self.report.take() {
-            report.took = shared.epoch.stamp().since(self.begun);
-            shared.ending.report.send_replace(Some(report));
-        }
+        let unfinished = std::mem::take(&mut *shared.ending.left.lock());
+        let report = ShutdownReport {
+            drained: self.live.saturating_sub(unfinished.len() as u64),
+            unfinished,
+            zombies: self.zombies,
+            stuck_plugins: std::mem::take(&mut self.stuck_plugins),
+            took: shared.epoch.stamp().since(self.begun),
+        };
+        shared.ending.report.send_replace(Some(report));
     }
 }
 
@@ -216,6 +196,35 @@ fn unfinished(engine: &Engine, task: TaskKey) -> Option<UnfinishedTask> {
 }
 
 impl Shared {
+    /// Notes what has not ended, and cancels it in the same section of the lock: a task is either in the report, or its end was told to somebody. Returns how many there were.
+    fn cancel_the_rest(&self) -> usize {
+        self.with_engine(|e, now| {
+            let live = e.live_keys().into_iter();
+            let mut left: Vec<_> = live.filter_map(|task| unfinished(e, task)).collect();
+            self.ending.left.lock().append(&mut left);
+            e.cancel_everything("the orchestrator shut down", now)
+        })
+    }
+
+    /// The runtime in which it was started is gone, so that nothing runs and no timer fires any more: it ends, and nobody waits for ever.
+    pub(crate) fn end_with_runtime(&self) {
+        let lost = self.cancel_the_rest();
+        if lost > 0 {
+            tracing::error!(
+                lost,
+                "the runtime ended before the orchestrator: call shutdown first"
+            );
+        }
+        let is_first = self
+            .ending
+            .until
+            .send_replace(Some(Stamp::default()))
+            .is_none();
+        if let Some(shared) = self.own.upgrade().filter(|_| is_first) {
+            drop(Shutdown::begin(shared));
+        }
+    }
+
     /// Waits until nothing that began is left, or the time is over.
     async fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);

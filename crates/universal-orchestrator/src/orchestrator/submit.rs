@@ -8,7 +8,7 @@ use crate::engine::{Accepted, Door, Doorway};
 use crate::id::TaskId;
 use crate::orchestrator::shared::Shared;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
-use crate::plugin::HookPoint;
+use crate::plugin::{HeldCommands, HookPoint};
 use crate::task::{Refusal, Refused, Task, TaskRecord};
 
 const SUBMIT: Doorway = Doorway {
@@ -27,21 +27,18 @@ impl UniversalOrchestrator {
     /// # Cancel safety
     /// Dropping the future before it is done leaves nothing behind.
     pub async fn submit_task(&self, task: Task) -> Result<TaskHandle, Refused> {
-        let record = if self.shared.plugins.decides(HookPoint::Submit) {
+        let (record, commands) = if self.shared.plugins.decides(HookPoint::Submit) {
             self.shared.enter(task, self.principal()).await?
         } else {
-            self.shared.enter_silently(task, self.principal())?
+            let record = self.shared.enter_silently(task, self.principal())?;
+            (record, HeldCommands::default())
         };
-        self.submit_record(record)
-    }
-
-    fn submit_record(&self, record: Arc<TaskRecord>) -> Result<TaskHandle, Refused> {
         match self.shared.submit_record(&record, SUBMIT) {
-            Ok(key) => Ok(TaskHandle::new(
-                Arc::clone(&self.shared),
-                record.id().clone(),
-                key,
-            )),
+            Ok(key) => {
+                commands.release();
+                let shared = Arc::clone(&self.shared);
+                Ok(TaskHandle::new(shared, record.id().clone(), key))
+            }
             Err(refusal) => Err(self.shared.refused(refusal, record)),
         }
     }

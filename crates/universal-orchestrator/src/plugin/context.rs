@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::agent::AgentView;
@@ -43,9 +45,9 @@ impl PluginContext {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HookContext<'a> {
-    /// Who calls; the submitter for hooks of a task.
+    /// Who calls: whoever registers, deregisters or cancels; for the other hooks of a task, its submitter.
     pub principal: &'a PrincipalName,
-    /// What the plugin can do to the orchestrator: queued, runs after the commit.
+    /// What the plugin can do to the orchestrator: runs after the commit of what a shape or guard hook is asked about, and not at all when that does not take place.
     pub control: &'a Control,
     /// The time of day.
     pub wall_time: SystemTime,
@@ -100,20 +102,65 @@ pub enum ControlError {
     ShutDown,
 }
 
+/// Commands with their places in the queue; `None` once the decision that they wait for is made.
+type Held = Mutex<Option<Vec<(OwnedPermit<Command>, Command)>>>;
+
+/// Commands of hooks that decide, until their decision is committed. Dropped before, they do not run.
+#[must_use = "dropped, the commands do not run"]
+#[derive(Default)]
+pub(crate) struct HeldCommands(Option<Arc<Held>>);
+
+impl HeldCommands {
+    /// The decision was committed.
+    pub(crate) fn release(self) {
+        for (permit, command) in self.take() {
+            permit.send(command);
+        }
+    }
+
+    fn take(&self) -> Vec<(OwnedPermit<Command>, Command)> {
+        let held = self.0.as_ref().and_then(|held| held.lock().take());
+        held.unwrap_or_default()
+    }
+}
+
+impl Drop for HeldCommands {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
 /// What a plugin can do to its orchestrator. Commands are queued, bounded, and run one after the other outside of the hook.
+///
+/// The one in the context of a shape or guard hook keeps them back until what the hook was asked about is committed;
+/// after a veto, or when the task goes elsewhere meanwhile, they do not run. The one that a plugin was started with sends at once.
 #[derive(Clone)]
 pub struct Control {
     sender: mpsc::Sender<Command>,
     host: Weak<dyn HostView>,
+    held: Option<Arc<Held>>,
 }
 
 impl Control {
     pub(crate) const fn new(sender: mpsc::Sender<Command>, host: Weak<dyn HostView>) -> Self {
-        Self { sender, host }
+        Self {
+            sender,
+            host,
+            held: None,
+        }
+    }
+
+    /// One for the hooks before a decision, and what they command.
+    pub(crate) fn holding(&self) -> (Self, HeldCommands) {
+        let held = Arc::new(Mutex::new(Some(Vec::new())));
+        let mut control = self.clone();
+        control.held = Some(Arc::clone(&held));
+        (control, HeldCommands(Some(held)))
     }
 
     fn send(&self, command: Command) -> Result<(), ControlError> {
-        self.sender.try_send(command).map_err(|error| match error {
+        let place = self.sender.clone().try_reserve_owned();
+        let permit = place.map_err(|error| match error {
             TrySendError::Full(_) => {
                 if let Some(host) = self.host.upgrade() {
                     host.control_dropped();
@@ -121,7 +168,13 @@ impl Control {
                 ControlError::Full
             }
             TrySendError::Closed(_) => ControlError::ShutDown,
-        })
+        })?;
+        let mut held = self.held.as_ref().map(|held| held.lock());
+        match held.as_mut().and_then(|held| held.as_mut()) {
+            Some(held) => held.push((permit, command)),
+            None => drop(permit.send(command)),
+        }
+        Ok(())
     }
 
     /// Puts an agent to sleep.

@@ -12,7 +12,7 @@ mod section;
 mod services;
 
 pub use call::{GuardCall, Observed, Shape, ShapeCall, Verdict};
-pub(crate) use context::{Command, HostView};
+pub(crate) use context::{Command, HeldCommands, HostView};
 pub use context::{Control, ControlError, HookContext, PluginContext};
 pub use descriptor::{BuildPlugin, Linked, PluginDescriptor, PluginManifest, linked};
 pub use error::{HookFault, PluginError};
