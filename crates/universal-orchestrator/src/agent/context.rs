@@ -23,6 +23,8 @@ pub(crate) trait TaskHost: Send + Sync {
     ) -> BoxFuture<'a, Result<TaskOutcome, Refused>>;
     /// A reservation of nothing, which counts what an unlimited attempt spends.
     fn open_hold(&self) -> Hold;
+    /// Something came back to an account that somebody waits for.
+    fn budget_freed(&self);
     fn service(&self, id: std::any::TypeId) -> Option<Arc<dyn std::any::Any + Send + Sync>>;
 }
 
@@ -273,6 +275,9 @@ impl Reservation {
     fn close(&mut self, actual: Amount) {
         if let (Some(amount), Some(hold)) = (self.amount.take(), self.cell.hold()) {
             hold.settle(&amount, &actual);
+            if hold.has_freed() {
+                self.cell.host.budget_freed();
+            }
         }
     }
 }

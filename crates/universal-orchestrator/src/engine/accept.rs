@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::budget::AccountId;
 use crate::capability::Labels;
 use crate::clock::Stamp;
+use crate::engine::accounts::amount_of;
 use crate::engine::keys::KeyAnswer;
 use crate::engine::pools::{ClassIx, Demand, Reach};
 use crate::engine::queue::OrderKey;
@@ -126,11 +127,29 @@ impl Engine {
         let agent = self.route(class, task, now)?;
         let accounts = self.accounts_for(record, None)?;
         let holds_key = self.take_key_at_once(task, now)?;
-        let hold = match self.hold_for(task, accounts.as_ref(), agent) {
-            Ok(hold) => hold,
-            Err(error) => {
+        let mut found = self
+            .hold_for(task, accounts.as_ref(), agent)
+            .map(|hold| (agent, hold));
+        if let Err(shortage) = found {
+            found = self.hold_elsewhere(
+                task,
+                accounts.as_ref(),
+                (class, Reach::All),
+                agent,
+                shortage,
+                now,
+            );
+        }
+        let (agent, hold) = match found {
+            Ok(found) => found,
+            Err(shortage) => {
                 self.give_key_back(task, holds_key);
-                return Err(error.into());
+                let others = shortage.is_of_agent() && self.could_be_paid(class, task);
+                return Err(if others {
+                    self.why_none(class, task, now)
+                } else {
+                    shortage.error.into()
+                });
             }
         };
         let mut entry = Self::new_entry(record, Door::Delegate, class, deadline, now);
@@ -167,8 +186,11 @@ impl Engine {
                 .is_some_and(|e| e.place == Place::Provisional)
             && self.agents.slots.get(launch.agent).is_some_and(|a| {
                 use crate::agent::Availability as A;
-                // A half-open breaker has let this one through.
-                matches!(a.availability(now), A::Available | A::BreakerOpen)
+                // A half-open breaker, or the agent's budget, has let this one through.
+                matches!(
+                    a.availability(now),
+                    A::Available | A::BreakerOpen | A::OverBudget
+                )
             });
         if !still {
             self.drop_reservation(launch.task, now);
@@ -261,10 +283,7 @@ impl Engine {
         let blocked_by = options.map_or(Ok(Vec::new()), |o| self.blocked_by(record, o))?;
         let accounts = self.accounts_for(record, way.parent)?;
         if let Some(accounts) = &accounts {
-            self.ledger.check(
-                accounts,
-                &options.and_then(|o| o.estimate).unwrap_or_default(),
-            )?;
+            self.ledger.check(accounts, &amount_of(task))?;
         }
         let mut entry = Self::new_entry(record, way.door, class, deadline, now);
         let due = options.map_or(Stamp::default(), |o| self.due_of(o, now));
@@ -395,6 +414,7 @@ impl Engine {
                 A::Quarantined => &mut counts.quarantined,
                 A::Unreachable => &mut counts.unreachable,
                 A::BreakerOpen => &mut counts.breaker_open,
+                A::OverBudget => &mut counts.over_budget,
             };
             *count += 1;
         }

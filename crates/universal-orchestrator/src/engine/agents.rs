@@ -56,7 +56,10 @@ pub(crate) struct RareAgent {
     pub(crate) recent: Option<Recent>,
     pub(crate) waiters: Vec<oneshot::Sender<Launch>>,
     pub(crate) metadata: Value,
+    /// Whether it has a budget of its own.
     pub(crate) capped: bool,
+    /// That budget has no room for another attempt.
+    pub(crate) spent: bool,
 }
 
 /// Two half windows of calls, for policies that rank by measured time.
@@ -142,7 +145,15 @@ impl AgentSlot {
         if breaker.is_some_and(|b| !b.admits(Duration::from_nanos(now.0))) {
             return Availability::BreakerOpen;
         }
+        if self.is_spent() {
+            return Availability::OverBudget;
+        }
         Availability::Available
+    }
+
+    /// Whether its own budget has no room for another attempt.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.spent)
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -239,5 +250,6 @@ fn count_of(counts: &mut AgentCounts, availability: Availability) -> &mut usize 
         Availability::Quarantined => &mut counts.quarantined,
         Availability::Unreachable => &mut counts.unreachable,
         Availability::BreakerOpen => &mut counts.breaker_open,
+        Availability::OverBudget => &mut counts.over_budget,
     }
 }

@@ -88,8 +88,11 @@ impl Engine {
     pub(crate) fn still_eligible(&mut self, launch: &Launch, now: Stamp) -> bool {
         let available = self.agents.slots.get(launch.agent).is_some_and(|slot| {
             use crate::agent::Availability as A;
-            // A half-open breaker has let this one through.
-            matches!(slot.availability(now), A::Available | A::BreakerOpen)
+            // A half-open breaker, or the agent's budget, has let this one through.
+            matches!(
+                slot.availability(now),
+                A::Available | A::BreakerOpen | A::OverBudget
+            )
         });
         if !available {
             self.unbind(launch, now);
@@ -224,10 +227,15 @@ impl Engine {
         let Some(slot) = self.agents.slots.get_mut(agent) else {
             return;
         };
-        let wanted = (slot.has_free_slot()
-            && slot.availability(now) == crate::agent::Availability::Available)
+        use crate::agent::Availability as A;
+        let availability = slot.availability(now);
+        let wanted = (slot.has_free_slot() && matches!(availability, A::Available | A::OverBudget))
             .then(|| {
-                let rank = self.policy.rank(&slot.figures());
+                // One whose own budget is spent comes last: a task meets it, and is refused, only when nobody else is ready.
+                let rank = match availability {
+                    A::Available => self.policy.rank(&slot.figures()),
+                    _ => u64::MAX,
+                };
                 (
                     slot.lane(),
                     RankKey {
@@ -311,6 +319,7 @@ impl Engine {
             .get(agent)
             .is_some_and(|s| s.rare.is_some())
         {
+            self.recheck_cap(agent, now);
             self.availability_changed(agent, now);
         } else {
             self.set_ready(agent, now);
@@ -318,7 +327,7 @@ impl Engine {
         if self.starved {
             self.starved = false;
             self.work.push_back(Work::All);
-        } else if self.ready.len() > 0 {
+        } else if self.some_wait_for_an_agent() {
             self.work.push_back(Work::Agent(agent));
         }
     }

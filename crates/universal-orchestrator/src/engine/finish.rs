@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::budget::Amount;
 use crate::clock::Stamp;
 use crate::engine::effects::Garbage;
-use crate::engine::queue::Spot;
 use crate::engine::tasks::{Cold, Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
 use crate::engine::{Engine, Finished, Gate, OBSERVE, Seen, TaskKey, Work};
@@ -272,11 +271,7 @@ impl Engine {
         let Some(entry) = self.tasks.entries.get(task) else {
             return;
         };
-        let spot = Spot {
-            class: entry.class,
-            level: entry.level,
-            order: entry.order,
-        };
+        let spot = entry.spot();
         let options = entry.record.task().options.as_deref();
         let key = options.and_then(|o| o.concurrency_key.clone());
         match (place, key) {
@@ -284,7 +279,9 @@ impl Engine {
                 self.ready.remove(spot);
                 // It may have been its turn among those that wait for the key: the next one's then.
                 self.work.extend(key.map(Work::Key));
+                self.next_in_lot(task, None);
             }
+            (Place::BudgetLimited, _) => self.leave_lot(task, spot),
             (Place::KeyLimited, Some(key)) => self.keys.unpark(&key, spot),
             _ => {}
         }

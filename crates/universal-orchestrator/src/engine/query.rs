@@ -8,6 +8,7 @@ use crate::clock::Stamp;
 use crate::engine::accept::demand_of;
 use crate::engine::agents::AgentSlot;
 use crate::engine::effects::Signal;
+use crate::engine::lots::Lot;
 use crate::engine::pools::Demand;
 use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
@@ -32,6 +33,7 @@ pub(crate) struct Counts {
     pub(crate) delayed: usize,
     pub(crate) blocked: usize,
     pub(crate) key_limited: usize,
+    pub(crate) budget_limited: usize,
     pub(crate) unroutable: usize,
     pub(crate) in_flight: usize,
     pub(crate) intake_paused: bool,
@@ -46,10 +48,12 @@ pub(crate) struct Counts {
 impl Engine {
     pub(crate) fn counts(&self, now: Stamp) -> Counts {
         let list_max = self.settings.list_max;
-        let unroutable = (0..self.pools.class_count() as u32)
+        let queued: usize = (0..self.pools.class_count() as u32)
             .filter(|c| self.ready.class_len(*c) > 0 && !self.pools.has_member(*c))
             .map(|c| self.ready.class_len(c))
             .sum();
+        let parked = self.parked_tasks(|class| !self.pools.has_member(class));
+        let unroutable = queued + parked.len();
         let breakers = if self.settings.breaker.is_some() && self.agents.counts.breaker_open > 0 {
             let open = self
                 .agents
@@ -79,6 +83,7 @@ impl Engine {
             delayed: self.delayed,
             blocked: self.blocked,
             key_limited: self.keys.parked(),
+            budget_limited: self.short.values().map(Lot::len).sum(),
             unroutable,
             in_flight: self.in_flight,
             intake_paused: self.intake_paused,
@@ -197,6 +202,11 @@ impl Engine {
                     .as_deref()
                     .and_then(|o| o.concurrency_key.as_ref());
                 format!("its concurrency key {}", key.map_or("", |k| k.as_str()))
+            }
+            Place::BudgetLimited => {
+                let account = cold.and_then(|c| c.waits_for.as_ref());
+                let name = account.map(ToString::to_string).unwrap_or_default();
+                format!("room in account {name}")
             }
             Place::Gate => "a guard of its retry".to_owned(),
             Place::Reserved | Place::Provisional => "hooks before its delegation".to_owned(),
@@ -362,7 +372,7 @@ impl Engine {
     fn best_by_scan(&self, demand: &Demand<'_>, affinity: Option<&Key>) -> Option<AgentKey> {
         let ready = self.agents.slots.iter().filter_map(|(key, slot)| {
             let pool = self.pools.pool(slot.pool);
-            let (_, rank) = slot.ready?;
+            let (_, rank) = slot.ready.filter(|_| !slot.is_spent())?;
             demand
                 .is_met_by(pool.capabilities(), slot.role, pool.labels())
                 .then_some((rank, key))
@@ -402,6 +412,7 @@ impl Engine {
             Availability::Quarantined => CandidateVerdict::Quarantined,
             Availability::Unreachable => CandidateVerdict::Unreachable,
             Availability::BreakerOpen => CandidateVerdict::BreakerOpen,
+            Availability::OverBudget => CandidateVerdict::OverBudget,
             Availability::Available if chosen => CandidateVerdict::Chosen,
             Availability::Available if !slot.has_free_slot() => CandidateVerdict::Busy,
             Availability::Available => CandidateVerdict::RanksLower,

@@ -97,10 +97,10 @@ impl UniversalOrchestrator {
     /// [`BudgetError::UnknownRun`] when it is not open.
     pub fn close_run(&self, run: &RunId) -> Result<AccountView, BudgetError> {
         let account = AccountId::Run(run.clone());
-        self.shared
-            .ledger
-            .close(&account)
-            .ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
+        let closed = self.shared.ledger.close(&account);
+        // Tasks that waited for it wait no longer.
+        self.shared.with_engine(|_, _| ());
+        closed.ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
     }
 
     /// How an account stands.

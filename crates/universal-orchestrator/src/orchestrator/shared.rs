@@ -19,9 +19,9 @@ use crate::event::{Event, EventBus};
 use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
-use crate::orchestrator::{ShutdownReport, attempt};
 use crate::orchestrator::resources::Resources;
 use crate::orchestrator::spawn::{Kind, Spawner};
+use crate::orchestrator::{ShutdownReport, attempt};
 use crate::plugin::{
     Command, Control, FaultSink, HookContext, HookPoint, HostView, Observed, PluginHost, Services,
     Stage,
@@ -300,6 +300,11 @@ impl TaskHost for Shared {
 
     fn open_hold(&self) -> Hold {
         self.ledger.open_hold()
+    }
+
+    fn budget_freed(&self) {
+        // Every decision ends with what follows from it, and this is all that follows.
+        self.with_engine(|_, _| ());
     }
 
     fn service(&self, id: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {

@@ -48,13 +48,20 @@ pub struct UnavailableCounts {
     pub unreachable: u32,
     /// Behind an open circuit breaker, or all half-open probes taken.
     pub breaker_open: u32,
+    /// With a budget of their own that has no room.
+    pub over_budget: u32,
 }
 
 impl UnavailableCounts {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u32 {
-        self.sleeping + self.draining + self.quarantined + self.unreachable + self.breaker_open
+        self.sleeping
+            + self.draining
+            + self.quarantined
+            + self.unreachable
+            + self.breaker_open
+            + self.over_budget
     }
 }
 
@@ -66,6 +73,7 @@ impl fmt::Display for UnavailableCounts {
             (self.quarantined, "quarantined"),
             (self.unreachable, "unreachable"),
             (self.breaker_open, "behind an open breaker"),
+            (self.over_budget, "over budget"),
         ];
         let mut first = true;
         for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
