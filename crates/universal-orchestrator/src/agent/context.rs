@@ -244,7 +244,7 @@ impl TaskContext {
     /// Runs a child and awaits its outcome. The child inherits tenant, run, budget, deadline and cancellation, each of which it can only narrow.
     ///
     /// # Errors
-    /// [`Refused`] with the child: also when it would be too deep, or could only run on a slot that its own ancestors hold.
+    /// [`Refused`] with the child: also when it would be too deep, or would wait for what its own ancestors have.
     ///
     /// # Cancel safety
     /// Dropping the returned future cancels the child.

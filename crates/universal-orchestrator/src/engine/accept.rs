@@ -74,11 +74,13 @@ impl Engine {
     }
 
     /// What every door checks first.
-    fn check_door(&self, record: &TaskRecord) -> Result<(), Refusal> {
-        if self.shutting_down {
+    fn check_door(&self, record: &TaskRecord, parent: Option<TaskKey>) -> Result<(), Refusal> {
+        // A child is part of the work of its parent, which was let in before.
+        let from_outside = parent.is_none();
+        if self.shutting_down && from_outside {
             return Err(Refusal::ShuttingDown);
         }
-        if self.intake_paused {
+        if self.intake_paused && from_outside {
             return Err(Refusal::IntakePaused);
         }
         if let Some(key) = self.tasks.key(record.id()) {
@@ -110,7 +112,7 @@ impl Engine {
         options: DelegateOptions,
         now: Stamp,
     ) -> Result<Launch, Refusal> {
-        self.check_door(record)?;
+        self.check_door(record, None)?;
         let task = record.task();
         if let Some(o) = task.options.as_deref() {
             let later = o.delay.is_some_and(|d| d > Duration::ZERO)
@@ -153,14 +155,10 @@ impl Engine {
             }
         };
         let mut entry = Self::new_entry(record, Door::Delegate, class, deadline, now);
-        if accounts.is_some()
-            || holds_key
-            || task.options.as_deref().is_some_and(|o| o.retry.is_some())
-        {
+        if accounts.is_some() || holds_key {
             let cold = entry.cold_mut();
             cold.accounts = accounts;
             cold.holds_key = holds_key;
-            cold.retry = task.options.as_deref().and_then(|o| o.retry);
         }
         entry.place = Place::Provisional;
         let key = self.tasks.insert(entry);
@@ -261,7 +259,7 @@ impl Engine {
         way: Doorway,
         now: Stamp,
     ) -> Result<Accepted, Refusal> {
-        self.check_door(record)?;
+        self.check_door(record, way.parent)?;
         let task = record.task();
         if let Some(parent) = way.parent {
             self.check_parent(parent, task)?;
@@ -276,26 +274,21 @@ impl Engine {
         if !self.settings.queue.queue_unroutable && !self.pools.has_member(class) {
             return Err(self.no_capable_agent(task));
         }
-        if let Some(parent) = way.parent {
-            self.check_deadlock(parent, class)?;
-        }
         let options = task.options.as_deref();
         let blocked_by = options.map_or(Ok(Vec::new()), |o| self.blocked_by(record, o))?;
+        if let Some(parent) = way.parent {
+            self.check_deadlock(parent, task, class, &blocked_by)?;
+        }
         let accounts = self.accounts_for(record, way.parent)?;
         if let Some(accounts) = &accounts {
             self.ledger.check(accounts, &amount_of(task))?;
         }
         let mut entry = Self::new_entry(record, way.door, class, deadline, now);
         let due = options.map_or(Stamp::default(), |o| self.due_of(o, now));
-        if accounts.is_some()
-            || way.parent.is_some()
-            || options.is_some_and(|o| o.retry.is_some())
-            || due > now
-        {
+        if accounts.is_some() || way.parent.is_some() || due > now {
             let cold = entry.cold_mut();
             cold.accounts = accounts;
             cold.parent = way.parent;
-            cold.retry = options.and_then(|o| o.retry);
             cold.due = due;
         }
         self.accepted += 1;

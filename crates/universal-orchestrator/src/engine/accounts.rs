@@ -248,6 +248,11 @@ impl Engine {
         if !waits {
             self.next_in_lot(task, None);
             self.set_place(task, Place::Gate);
+            if let Some(spot) = queued {
+                let record = &self.tasks.entries[task].record;
+                self.ready
+                    .not_served(spot.level, record.task().tenant_name());
+            }
             let failure = TaskFailure::new(FailureKind::OverBudget, shortage.error.to_string());
             return self.finish(task, TaskEvent::Reject, None, Some(failure), now);
         }

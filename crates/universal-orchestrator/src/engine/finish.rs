@@ -65,7 +65,15 @@ impl Engine {
                 gate.delay,
                 now,
             ),
-            Some(failure) => self.finish(gate.task, TaskEvent::Reject, None, Some(failure), now),
+            Some(veto) => {
+                let text = format!(
+                    "{}; not tried again: {}",
+                    gate.failure.message(),
+                    veto.message()
+                );
+                let failure = TaskFailure::new(gate.failure.kind(), text);
+                self.finish(gate.task, TaskEvent::Fail, None, Some(failure), now);
+            }
         }
     }
 
@@ -96,6 +104,8 @@ impl Engine {
         }
         if let Some(entry) = self.tasks.entries.get_mut(task) {
             entry.cold_mut().due = now.after(delay);
+            // A shape hook may have changed it.
+            entry.level = entry.record.task().priority as u8;
         }
         if let Some(launch) = self.make_ready_or_wait(task, now) {
             self.effects.rare().launches.push(launch);
@@ -123,11 +133,7 @@ impl Engine {
     }
 
     fn retry_policy(&self, entry: &TaskEntry) -> Option<RetryPolicy> {
-        let own = entry
-            .cold
-            .as_ref()
-            .and_then(|c| c.retry)
-            .or_else(|| entry.record.task().options.as_deref().and_then(|o| o.retry));
+        let own = entry.record.task().options.as_deref().and_then(|o| o.retry);
         match (own, entry.door) {
             (Some(policy), _) => Some(policy),
             (None, Door::Delegate) => None,
@@ -274,6 +280,13 @@ impl Engine {
         let spot = entry.spot();
         let options = entry.record.task().options.as_deref();
         let key = options.and_then(|o| o.concurrency_key.clone());
+        if matches!(
+            place,
+            Place::Ready | Place::KeyLimited | Place::BudgetLimited
+        ) {
+            let tenant = options.and_then(|o| o.tenant.as_ref());
+            self.ready.not_served(spot.level, tenant);
+        }
         match (place, key) {
             (Place::Ready, key) => {
                 self.ready.remove(spot);

@@ -83,9 +83,7 @@ impl Keys {
                         at: now,
                     }
                 });
-            let max = limit
-                .and_then(|l| l.max_in_flight)
-                .unwrap_or(config.default_max_in_flight);
+            let max = Self::max_of(config, key);
             KeyState {
                 max,
                 rate,
@@ -93,6 +91,14 @@ impl Keys {
                 parked: Lot::default(),
             }
         })
+    }
+
+    /// How many tasks of a key may run at once.
+    pub(crate) fn max_of(config: &ConcurrencyKeysConfig, key: &Key) -> u32 {
+        let limit = config.keys.get(key.as_str());
+        limit
+            .and_then(|l| l.max_in_flight)
+            .unwrap_or(config.default_max_in_flight)
     }
 
     /// Takes a place of the key, or says why not.

@@ -273,7 +273,7 @@ impl Engine {
     /// Whether a task of this id asks for the same: what `submit_or_get` compares.
     pub(crate) fn asks_for_the_same(&self, key: TaskKey, other: &Task) -> bool {
         self.tasks.entries.get(key).is_some_and(|e| {
-            let task = e.record.task();
+            let task = e.record.given();
             task.task_type == other.task_type
                 && task.required == other.required
                 && task.payload == other.payload
@@ -318,7 +318,15 @@ impl Engine {
         self.retention.dead().cloned().collect()
     }
 
-    pub(crate) fn take_dead_letter(&mut self, id: &TaskId) -> Option<DeadLetter> {
+    pub(crate) fn put_dead_letter_back(
+        &mut self,
+        at: usize,
+        letter: DeadLetter,
+    ) -> Option<DeadLetter> {
+        self.retention.put_back(at, letter)
+    }
+
+    pub(crate) fn take_dead_letter(&mut self, id: &TaskId) -> Option<(usize, DeadLetter)> {
         self.retention.take_dead(id)
     }
 

@@ -16,7 +16,7 @@ use crate::engine::pools::ClassIx;
 use crate::engine::queue::{OrderKey, Spot};
 use crate::engine::{AgentKey, TaskKey};
 use crate::id::TaskId;
-use crate::task::{RetryPolicy, TaskOutcome, TaskRecord, TaskState};
+use crate::task::{TaskOutcome, TaskRecord, TaskState};
 
 /// Which door a task came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,6 @@ pub(crate) struct Cold {
     /// Reservation of an external attempt; an in-process one has it in its cell.
     pub(crate) hold: Option<Hold>,
     pub(crate) spent: Amount,
-    pub(crate) retry: Option<RetryPolicy>,
     /// The account for which it waits, or waited before it became the turn of its lot.
     pub(crate) waits_for: Option<AccountId>,
     /// A key's place that the attempt holds.

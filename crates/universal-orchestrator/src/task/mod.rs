@@ -20,7 +20,7 @@ pub use failure::{FailureKind, TaskFailure};
 pub(crate) use outcome::OutcomeParts;
 pub use outcome::{TaskOutcome, TaskView};
 pub use record::{Extensions, TaskRecord};
-pub use refusal::{Refusal, Refused, UnavailableCounts, Veto};
+pub use refusal::{Deadlock, Refusal, Refused, UnavailableCounts, Veto};
 pub use report::ReportError;
 pub(crate) use request::BoundsExceeded;
 pub use request::{AfterFailure, Priority, Task, TaskPatch};
