@@ -47,7 +47,7 @@ pub use status::{
     AgentsStatus, AlertView, BreakerStatus, PerformanceStatus, QueueStatus, Status, TasksStatus,
 };
 pub use task::{
-    AfterFailure, DeadLetter, Delegation, Extensions, FailureKind, IdErrorOrNever,
+    AfterFailure, DeadLetter, Deadlock, Delegation, Extensions, FailureKind, IdErrorOrNever,
     InvalidTransition, Priority, Refusal, Refused, ReportError, RetryPolicy, Task, TaskEvent,
     TaskFailure, TaskFault, TaskOutcome, TaskPatch, TaskRecord, TaskSnapshot, TaskState, TaskView,
     UnavailableCounts, Veto,

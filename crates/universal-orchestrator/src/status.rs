@@ -71,6 +71,8 @@ pub struct AgentsStatus {
     pub unreachable: usize,
     /// Behind an open breaker.
     pub breaker_open: usize,
+    /// With a budget of their own that has no room.
+    pub over_budget: usize,
     /// Slots held by attempts that are over and could not be stopped yet.
     pub zombies: usize,
 }
@@ -131,6 +133,8 @@ pub struct QueueStatus {
     pub blocked: usize,
     /// Waiting for their concurrency key.
     pub key_limited: usize,
+    /// Waiting until a budget has room again.
+    pub budget_limited: usize,
     /// Ready tasks that no registered agent can do.
     pub unroutable: usize,
     /// Ready tasks by priority.

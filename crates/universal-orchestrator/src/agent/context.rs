@@ -23,6 +23,8 @@ pub(crate) trait TaskHost: Send + Sync {
     ) -> BoxFuture<'a, Result<TaskOutcome, Refused>>;
     /// A reservation of nothing, which counts what an unlimited attempt spends.
     fn open_hold(&self) -> Hold;
+    /// Something came back to an account that somebody waits for.
+    fn budget_freed(&self);
     fn service(&self, id: std::any::TypeId) -> Option<Arc<dyn std::any::Any + Send + Sync>>;
 }
 
@@ -251,7 +253,7 @@ impl TaskContext {
     /// Runs a child and awaits its outcome. The child inherits tenant, run, budget, deadline and cancellation, each of which it can only narrow.
     ///
     /// # Errors
-    /// [`Refused`] with the child: also when it would be too deep, or could only run on a slot that its own ancestors hold.
+    /// [`Refused`] with the child: also when it would be too deep, or would wait for what its own ancestors have.
     ///
     /// # Cancel safety
     /// Dropping the returned future cancels the child.
@@ -285,6 +287,11 @@ impl Reservation {
     fn close(&mut self, actual: Amount) {
         if let (Some(amount), Some(hold)) = (self.amount.take(), self.cell.hold()) {
             hold.settle(&amount, &actual);
+            if hold.has_freed() {
+                if let Some(host) = self.cell.host.upgrade() {
+                    host.budget_freed();
+                }
+            }
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Availability {
     Unreachable,
     /// Its circuit breaker is open, or all half-open probes are taken.
     BreakerOpen,
+    /// Its own budget has no room for another attempt.
+    OverBudget,
 }
 
 /// A snapshot of an agent.
@@ -136,6 +138,7 @@ pub(crate) struct AgentCounts {
     pub(crate) quarantined: usize,
     pub(crate) unreachable: usize,
     pub(crate) breaker_open: usize,
+    pub(crate) over_budget: usize,
     pub(crate) zombies: usize,
     pub(crate) by_role: [usize; 6],
 }

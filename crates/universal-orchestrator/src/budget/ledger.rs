@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Amount, Limits, Unit};
+use crate::budget::{Amount, Hold, Limits, Unit};
 use crate::id::{AgentId, RunId, TaskId, Tenant};
 
 /// Names an account.
@@ -110,15 +110,44 @@ pub struct AccountView {
     pub overdrawn: bool,
 }
 
+/// An account that has no room for an attempt.
+#[derive(Debug)]
+pub(crate) struct Shortage {
+    pub(crate) account: AccountId,
+    /// What is reserved stands in the way, and may come back.
+    pub(crate) may_return: bool,
+    pub(crate) error: BudgetError,
+}
+
+impl Shortage {
+    /// Whether it is an agent's own cap, so that another agent may do.
+    pub(crate) const fn is_of_agent(&self) -> bool {
+        matches!(self.account, AccountId::Agent(_))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Account {
     limits: Limits,
     spent: Amount,
     reserved: Amount,
     overdrawn: Option<Unit>,
+    /// Somebody was refused and may wait for what comes back.
+    awaited: bool,
 }
 
 impl Account {
+    /// Why the amount does not fit.
+    fn shortage(&self, id: &AccountId, amount: &Amount) -> Option<Shortage> {
+        let error = self.check(id, amount).err()?;
+        let lasts = self.limits.first_exceeded(&self.spent.plus(amount));
+        Some(Shortage {
+            account: id.clone(),
+            may_return: self.overdrawn.is_none() && lasts.is_none(),
+            error,
+        })
+    }
+
     fn check(&self, id: &AccountId, amount: &Amount) -> Result<(), BudgetError> {
         let used = self.spent.plus(&self.reserved);
         if let Some(unit) = self.overdrawn {
@@ -151,6 +180,11 @@ impl Account {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     accounts: Mutex<HashMap<AccountId, Account>>,
+    /// Awaited accounts that may have room again.
+    freed: Mutex<Vec<AccountId>>,
+    has_freed: AtomicBool,
+    /// The latest day of which an account was opened.
+    day: AtomicU64,
 }
 
 /// The accounts that a task draws on, the narrowest first.
@@ -165,17 +199,50 @@ impl Ledger {
         account.overdrawn = limits.first_exceeded(&account.spent);
     }
 
+    /// The account of a tenant's day, opened on its first use if it has limits. The first of a day closes those of days long past.
+    pub(crate) fn open_day(&self, tenant: Tenant, day: u64, limits: Limits) -> AccountId {
+        let account = AccountId::TenantDay(tenant, day);
+        if !limits.is_unlimited() && !self.is_open(&account) {
+            if self.day.swap(day, Ordering::Relaxed) != day {
+                self.close_days_before(day.saturating_sub(1));
+            }
+            self.open(account.clone(), limits);
+        }
+        account
+    }
+
     pub(crate) fn is_open(&self, id: &AccountId) -> bool {
         self.accounts.lock().contains_key(id)
     }
 
     pub(crate) fn close(&self, id: &AccountId) -> Option<AccountView> {
         let account = self.accounts.lock().remove(id)?;
+        if account.awaited {
+            self.free(id);
+        }
         Some(view(id, &account))
     }
 
+    /// An awaited account may have room again. Its lock is held or the account is gone, so that nobody begins to wait meanwhile.
+    #[cold]
+    fn free(&self, id: &AccountId) {
+        self.freed.lock().push(id.clone());
+        self.has_freed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody who was refused may be served now.
+    pub(crate) fn has_freed(&self) -> bool {
+        self.has_freed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn take_freed(&self) -> Vec<AccountId> {
+        let mut freed = self.freed.lock();
+        self.has_freed.store(false, Ordering::SeqCst);
+        std::mem::take(&mut *freed)
+    }
+
     /// Closes the accounts of days before `day`.
-    pub(crate) fn close_days_before(&self, day: u64) {
+    fn close_days_before(&self, day: u64) {
         self.accounts.lock().retain(
             |id, account| !matches!(id, AccountId::TenantDay(_, d) if *d < day && account.reserved.is_zero()),
         );
@@ -204,22 +271,44 @@ impl Ledger {
             .try_for_each(|(id, account)| account.check(id, amount))
     }
 
-    fn reserve(&self, path: &[AccountId], amount: &Amount) -> Result<(), BudgetError> {
+    /// Whether an account has room once nothing is reserved.
+    pub(crate) fn could_hold(&self, id: &AccountId, amount: &Amount) -> bool {
+        let accounts = self.accounts.lock();
+        let shortage = accounts.get(id).and_then(|a| a.shortage(id, amount));
+        shortage.is_none_or(|s| s.may_return)
+    }
+
+    pub(super) fn reserve(&self, path: &[AccountId], amount: &Amount) -> Result<(), BudgetError> {
         let mut accounts = self.accounts.lock();
         for id in path {
             if let Some(account) = accounts.get(id) {
                 account.check(id, amount)?;
             }
         }
-        for id in path {
-            if let Some(account) = accounts.get_mut(id) {
-                account.reserved = account.reserved.plus(amount);
-            }
-        }
+        add(&mut accounts, path, amount);
         Ok(())
     }
 
-    fn settle(&self, path: &[AccountId], reserved: &Amount, actual: &Amount) {
+    /// Reserves for an attempt. An account that refuses is awaited from then on.
+    fn reserve_attempt(&self, path: &[AccountId], amount: &Amount) -> Result<(), Shortage> {
+        let mut accounts = self.accounts.lock();
+        let short = |id| accounts.get(id)?.shortage(id, amount);
+        // What no waiting and no other agent helps against comes first.
+        let worst = path
+            .iter()
+            .filter_map(short)
+            .min_by_key(|s| (s.is_of_agent(), s.may_return));
+        let Some(shortage) = worst else {
+            add(&mut accounts, path, amount);
+            return Ok(());
+        };
+        if let Some(account) = accounts.get_mut(&shortage.account) {
+            account.awaited = true;
+        }
+        Err(shortage)
+    }
+
+    pub(super) fn settle(&self, path: &[AccountId], reserved: &Amount, actual: &Amount) {
         let mut accounts = self.accounts.lock();
         for id in path {
             // A task's account is closed when the task ends; a late bill still reaches the wider ones.
@@ -227,38 +316,35 @@ impl Ledger {
                 account.reserved = account.reserved.minus(reserved);
                 account.spent = account.spent.plus(actual);
                 account.overdrawn = account.limits.first_exceeded(&account.spent);
+                if std::mem::take(&mut account.awaited) {
+                    self.free(id);
+                }
             }
         }
     }
 
     /// A reservation of nothing from everything: it counts what an unlimited attempt spends.
     pub(crate) fn open_hold(self: &Arc<Self>) -> Hold {
-        Hold {
-            ledger: Arc::clone(self),
-            path: Arc::new([AccountId::Global]),
-            inner: Mutex::new(HoldState {
-                held: Amount::default(),
-                outstanding: Amount::default(),
-                spent: Amount::default(),
-                open: true,
-            }),
-        }
+        Hold::new(
+            Arc::clone(self),
+            Arc::new([AccountId::Global]),
+            Amount::default(),
+        )
     }
 
     /// Reserves for one attempt.
-    pub(crate) fn hold(self: &Arc<Self>, path: Path, amount: Amount) -> Result<Hold, BudgetError> {
+    pub(crate) fn hold(self: &Arc<Self>, path: Path, amount: Amount) -> Result<Hold, Shortage> {
         let amount = amount.sanitised();
-        self.reserve(&path, &amount)?;
-        Ok(Hold {
-            ledger: Arc::clone(self),
-            path,
-            inner: Mutex::new(HoldState {
-                held: amount,
-                outstanding: Amount::default(),
-                spent: Amount::default(),
-                open: true,
-            }),
-        })
+        self.reserve_attempt(&path, &amount)?;
+        Ok(Hold::new(Arc::clone(self), path, amount))
+    }
+}
+
+fn add(accounts: &mut HashMap<AccountId, Account>, path: &[AccountId], amount: &Amount) {
+    for id in path {
+        if let Some(account) = accounts.get_mut(id) {
+            account.reserved = account.reserved.plus(amount);
+        }
     }
 }
 
@@ -269,100 +355,6 @@ fn view(id: &AccountId, account: &Account) -> AccountView {
         spent: account.spent,
         reserved: account.reserved,
         overdrawn: account.overdrawn.is_some(),
-    }
-}
-
-/// What one attempt holds reserved. Dropped unsettled, the whole of it is charged: the agent is lost and may have spent it.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    ledger: Arc<Ledger>,
-    path: Path,
-    inner: Mutex<HoldState>,
-}
-
-#[derive(Debug)]
-struct HoldState {
-    /// Reserved for the attempt itself and not yet spent: its call and its estimate.
-    held: Amount,
-    /// Reserved by the agent and not yet settled. It outlives the attempt: its bill may come later.
-    outstanding: Amount,
-    spent: Amount,
-    open: bool,
-}
-
-impl HoldState {
-    /// What a charge may take from the reservation: the estimate without the attempt's own call and time, whose bill comes at its end.
-    fn free(&self) -> Amount {
-        Amount {
-            calls: self.held.calls.saturating_sub(1),
-            busy: Duration::ZERO,
-            ..self.held
-        }
-    }
-}
-
-impl Hold {
-    /// Reserves a further amount; `false` when the attempt is over.
-    pub(crate) fn reserve(&self, amount: &Amount) -> Result<bool, BudgetError> {
-        let mut inner = self.inner.lock();
-        if !inner.open {
-            return Ok(false);
-        }
-        self.ledger.reserve(&self.path, amount)?;
-        inner.outstanding = inner.outstanding.plus(amount);
-        Ok(true)
-    }
-
-    /// Reserves what the hold lacks and spends the amount. Nothing is recorded when it is refused.
-    pub(crate) fn charge(&self, amount: &Amount) -> Result<bool, BudgetError> {
-        let mut inner = self.inner.lock();
-        if !inner.open {
-            return Ok(false);
-        }
-        let from_hold = amount.least(&inner.free());
-        let further = amount.minus(&from_hold);
-        if !further.is_zero() {
-            self.ledger.reserve(&self.path, &further)?;
-        }
-        self.ledger.settle(&self.path, amount, amount);
-        inner.held = inner.held.minus(&from_hold);
-        inner.spent = inner.spent.plus(amount);
-        Ok(true)
-    }
-
-    /// Records the bill of an earlier reservation as it is, even above it.
-    pub(crate) fn settle(&self, reserved: &Amount, actual: &Amount) -> bool {
-        let mut inner = self.inner.lock();
-        let reserved = reserved.least(&inner.outstanding);
-        self.ledger.settle(&self.path, &reserved, actual);
-        inner.outstanding = inner.outstanding.minus(&reserved);
-        inner.spent = inner.spent.plus(actual);
-        inner.open
-    }
-
-    /// Ends the attempt: adds `usage` as it is, returns the unused part or, for a lost agent, charges it. Returns what was spent.
-    pub(crate) fn finish(&self, usage: &Amount, lost: bool) -> Amount {
-        let mut inner = self.inner.lock();
-        if !inner.open {
-            return inner.spent;
-        }
-        inner.open = false;
-        let held = std::mem::take(&mut inner.held);
-        // The call reserved for the attempt itself is part of `usage`, so only what lies beyond is a loss.
-        let bill = if lost {
-            usage.plus(&held.minus(usage))
-        } else {
-            *usage
-        };
-        self.ledger.settle(&self.path, &held, &bill);
-        inner.spent = inner.spent.plus(&bill);
-        inner.spent
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.finish(&Amount::default(), true);
     }
 }
 
@@ -381,9 +373,10 @@ mod tests {
     #[test]
     fn a_refused_reservation_takes_from_no_account() {
         let (ledger, path) = ledger(10);
-        let error = ledger.hold(path.clone(), Amount::tokens(11)).unwrap_err();
+        let shortage = ledger.hold(path.clone(), Amount::tokens(11)).unwrap_err();
+        assert!(!shortage.may_return);
         assert_eq!(
-            error.to_string(),
+            shortage.error.to_string(),
             "account run r has no room: tokens is at 0 of 10 and 11 is asked for; raise the limit or ask for less"
         );
         assert!(ledger.view(&AccountId::Global).unwrap().reserved.is_zero());
@@ -400,10 +393,8 @@ mod tests {
             (run.spent.tokens, run.reserved.tokens, run.overdrawn),
             (12, 0, true)
         );
-        assert!(matches!(
-            ledger.hold(path, Amount::default()),
-            Err(BudgetError::Overdrawn { .. })
-        ));
+        let refused = ledger.hold(path, Amount::default()).unwrap_err();
+        assert!(matches!(refused.error, BudgetError::Overdrawn { .. }));
     }
 
     #[test]

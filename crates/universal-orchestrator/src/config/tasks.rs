@@ -188,6 +188,11 @@ pub struct RetryConfig {
     #[schemars(range(min = 1, max = 1_000))]
     pub max_attempts: u32,
 
+    /// Attempts that a policy of a task's own may ask for; a task that asks for more is refused.
+    /// Default 100; 1 to 1_000_000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub attempts_max: u32,
+
     /// Wait before the second attempt, in milliseconds, before jitter. Default 100; 0 to
     /// 31_536_000_000; 0 repeats at once.
     #[schemars(range(min = 0, max = DURATION_MS_MAX))]
@@ -212,6 +217,7 @@ impl Default for RetryConfig {
     fn default() -> Self {
         Self {
             max_attempts: 3,
+            attempts_max: 100,
             base_delay_ms: 100,
             max_delay_ms: 30_000,
             multiplier: 2.0,

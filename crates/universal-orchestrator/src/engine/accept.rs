@@ -10,6 +10,7 @@ use crate::agent::Availability;
 use crate::budget::AccountId;
 use crate::capability::Labels;
 use crate::clock::Stamp;
+use crate::engine::accounts::amount_of;
 use crate::engine::keys::KeyAnswer;
 use crate::engine::pools::{ClassIx, Demand, Reach};
 use crate::engine::queue::OrderKey;
@@ -74,11 +75,13 @@ impl Engine {
     }
 
     /// What every door checks first.
-    fn check_door(&self, record: &TaskRecord) -> Result<(), Refusal> {
-        if self.shutting_down {
+    fn check_door(&self, record: &TaskRecord, parent: Option<TaskKey>) -> Result<(), Refusal> {
+        // A child is part of the work of its parent, which was let in before.
+        let from_outside = parent.is_none();
+        if self.shutting_down && from_outside {
             return Err(Refusal::ShuttingDown);
         }
-        if self.intake_paused {
+        if self.intake_paused && from_outside {
             return Err(Refusal::IntakePaused);
         }
         if let Some(key) = self.tasks.key(record.id()) {
@@ -110,7 +113,7 @@ impl Engine {
         options: DelegateOptions,
         now: Stamp,
     ) -> Result<Launch, Refusal> {
-        self.check_door(record)?;
+        self.check_door(record, None)?;
         let task = record.task();
         if let Some(o) = task.options.as_deref() {
             let later = o.delay.is_some_and(|d| d > Duration::ZERO)
@@ -127,22 +130,36 @@ impl Engine {
         let agent = self.route(class, task)?;
         let accounts = self.accounts_for(record, None)?;
         let holds_key = self.take_key_at_once(task, now)?;
-        let hold = match self.hold_for(task, accounts.as_ref(), agent) {
-            Ok(hold) => hold,
-            Err(error) => {
+        let mut found = self
+            .hold_for(task, accounts.as_ref(), agent)
+            .map(|hold| (agent, hold));
+        if let Err(shortage) = found {
+            found = self.hold_elsewhere(
+                task,
+                accounts.as_ref(),
+                (class, Reach::All),
+                agent,
+                shortage,
+                now,
+            );
+        }
+        let (agent, hold) = match found {
+            Ok(found) => found,
+            Err(shortage) => {
                 self.give_key_back(task, holds_key);
-                return Err(error.into());
+                let others = shortage.is_of_agent() && self.could_be_paid(class, task);
+                return Err(if others {
+                    self.why_none(class, task)
+                } else {
+                    shortage.error.into()
+                });
             }
         };
         let mut entry = Self::new_entry(record, Door::Delegate, class, deadline, now);
-        if accounts.is_some()
-            || holds_key
-            || task.options.as_deref().is_some_and(|o| o.retry.is_some())
-        {
+        if accounts.is_some() || holds_key {
             let cold = entry.cold_mut();
             cold.accounts = accounts;
             cold.holds_key = holds_key;
-            cold.retry = task.options.as_deref().and_then(|o| o.retry);
         }
         entry.place = Place::Provisional;
         let key = self.tasks.insert(entry);
@@ -237,7 +254,7 @@ impl Engine {
         way: Doorway,
         now: Stamp,
     ) -> Result<Accepted, Refusal> {
-        self.check_door(record)?;
+        self.check_door(record, way.parent)?;
         let task = record.task();
         if let Some(parent) = way.parent {
             self.check_parent(parent, task)?;
@@ -252,29 +269,21 @@ impl Engine {
         if !self.settings.queue.queue_unroutable && !self.pools.has_member(class) {
             return Err(self.no_capable_agent(task));
         }
-        if let Some(parent) = way.parent {
-            self.check_deadlock(parent, class)?;
-        }
         let options = task.options.as_deref();
         let blocked_by = options.map_or(Ok(Vec::new()), |o| self.blocked_by(record, o))?;
+        if let Some(parent) = way.parent {
+            self.check_deadlock(parent, task, class, &blocked_by)?;
+        }
         let accounts = self.accounts_for(record, way.parent)?;
         if let Some(accounts) = &accounts {
-            self.ledger.check(
-                accounts,
-                &options.and_then(|o| o.estimate).unwrap_or_default(),
-            )?;
+            self.ledger.check(accounts, &amount_of(task))?;
         }
         let mut entry = Self::new_entry(record, way.door, class, deadline, now);
         let due = options.map_or(Stamp::default(), |o| self.due_of(o, now));
-        if accounts.is_some()
-            || way.parent.is_some()
-            || options.is_some_and(|o| o.retry.is_some())
-            || due > now
-        {
+        if accounts.is_some() || way.parent.is_some() || due > now {
             let cold = entry.cold_mut();
             cold.accounts = accounts;
             cold.parent = way.parent;
-            cold.retry = options.and_then(|o| o.retry);
             cold.due = due;
         }
         self.accepted += 1;
@@ -391,6 +400,7 @@ impl Engine {
                 quarantined: count(Availability::Quarantined),
                 unreachable: count(Availability::Unreachable),
                 breaker_open: count(Availability::BreakerOpen),
+                over_budget: count(Availability::OverBudget),
             },
         }
     }

@@ -57,7 +57,10 @@ pub(crate) struct RareAgent {
     pub(crate) recent: Option<Recent>,
     pub(crate) waiters: Vec<oneshot::Sender<Launch>>,
     pub(crate) metadata: Value,
+    /// Whether it has a budget of its own.
     pub(crate) capped: bool,
+    /// That budget has no room for another attempt.
+    pub(crate) spent: bool,
 }
 
 /// Two half windows of calls, for policies that rank by measured time.
@@ -143,13 +146,16 @@ impl AgentSlot {
         if breaker.is_some_and(|b| !b.admits(Duration::from_nanos(now.0))) {
             return Availability::BreakerOpen;
         }
+        if self.is_spent() {
+            return Availability::OverBudget;
+        }
         Availability::Available
     }
 
-    /// Whether a call that its breaker has let through before may be made now.
+    /// Whether a call that its breaker, or its own budget, has let through before may be made now.
     pub(crate) fn is_available_to_one_let_through(&self, now: Stamp) -> bool {
         match self.availability(now) {
-            Availability::Available => true,
+            Availability::Available | Availability::OverBudget => true,
             Availability::BreakerOpen => {
                 let breaker = self.rare.as_ref().and_then(|r| r.breaker.as_ref());
                 // Half-open with as many probes as it may have, of which this is one; open again, it would not be.
@@ -157,6 +163,11 @@ impl AgentSlot {
             }
             _ => false,
         }
+    }
+
+    /// Whether its own budget has no room for another attempt.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.spent)
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -194,7 +205,7 @@ pub(crate) struct AgentTable {
     hasher: RandomState,
     pub(crate) counts: AgentCounts,
     /// Agents of each pool by availability, in the order of [`Availability`].
-    by_pool: Vec<[u32; 6]>,
+    by_pool: Vec<[u32; 7]>,
     /// Those whose breaker lets nothing through, so that the status need not look for them.
     pub(crate) breaker_open: BTreeSet<AgentKey>,
 }
@@ -271,10 +282,10 @@ impl AgentTable {
         self.in_pool(pool)[counted] += 1;
     }
 
-    fn in_pool(&mut self, pool: PoolIx) -> &mut [u32; 6] {
+    fn in_pool(&mut self, pool: PoolIx) -> &mut [u32; 7] {
         let at = pool as usize;
         if self.by_pool.len() <= at {
-            self.by_pool.resize(at + 1, [0; 6]);
+            self.by_pool.resize(at + 1, [0; 7]);
         }
         &mut self.by_pool[at]
     }
@@ -295,5 +306,6 @@ fn count_of(counts: &mut AgentCounts, availability: Availability) -> &mut usize 
         Availability::Quarantined => &mut counts.quarantined,
         Availability::Unreachable => &mut counts.unreachable,
         Availability::BreakerOpen => &mut counts.breaker_open,
+        Availability::OverBudget => &mut counts.over_budget,
     }
 }

@@ -241,10 +241,15 @@ impl Engine {
         let Some(slot) = self.agents.slots.get_mut(agent) else {
             return;
         };
-        let wanted = (slot.has_free_slot()
-            && slot.availability(now) == crate::agent::Availability::Available)
+        use crate::agent::Availability as A;
+        let availability = slot.availability(now);
+        let wanted = (slot.has_free_slot() && matches!(availability, A::Available | A::OverBudget))
             .then(|| {
-                let rank = rank_or_last(&*self.policy, &slot.figures());
+                // One whose own budget is spent comes last: a task meets it, and is refused, only when nobody else is ready.
+                let rank = match availability {
+                    A::Available => rank_or_last(&*self.policy, &slot.figures()),
+                    _ => u64::MAX,
+                };
                 (
                     slot.lane(),
                     RankKey {
@@ -328,6 +333,7 @@ impl Engine {
             .get(agent)
             .is_some_and(|s| s.rare.is_some())
         {
+            self.recheck_cap(agent, now);
             self.availability_changed(agent, now);
         } else {
             self.set_ready(agent, now);
@@ -335,7 +341,7 @@ impl Engine {
         if self.starved {
             self.starved = false;
             self.work.push_back(Work::All);
-        } else if self.ready.len() > 0 {
+        } else if self.some_wait_for_an_agent() {
             self.work.push_back(Work::Agent(agent));
         }
     }

@@ -1,13 +1,21 @@
 //! What a task waits for: parents, slots of its ancestors, and tasks that it comes after.
 
+use hashbrown::HashSet;
+
 use crate::clock::Stamp;
+use crate::engine::keys::Keys;
 use crate::engine::pools::ClassIx;
-use crate::engine::tasks::Place;
+use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::{Engine, TaskKey, Work};
+use crate::id::{Key, TaskId};
 use crate::task::{
-    FailureKind, Refusal, Task, TaskEvent, TaskFailure, TaskFault, TaskOptions, TaskRecord,
-    TaskState,
+    Deadlock, FailureKind, Refusal, Task, TaskEvent, TaskFailure, TaskFault, TaskOptions,
+    TaskRecord, TaskState,
 };
+
+fn concurrency_key(task: &Task) -> Option<&Key> {
+    task.options.as_deref()?.concurrency_key.as_ref()
+}
 
 impl Engine {
     pub(super) fn check_parent(&self, parent: TaskKey, task: &Task) -> Result<(), Refusal> {
@@ -34,28 +42,70 @@ impl Engine {
         Ok(())
     }
 
-    /// Refuses a child when its ancestors hold every slot that could run it.
-    pub(super) fn check_deadlock(&self, parent: TaskKey, class: ClassIx) -> Result<(), Refusal> {
-        let mut held = 0u64;
-        let mut holder = None;
-        let mut at = Some(parent);
+    /// Refuses a child that would wait for what its ancestors have: slots, all of `max_concurrent_tasks`, its key, or their own end.
+    pub(super) fn check_deadlock(
+        &self,
+        parent: TaskKey,
+        task: &Task,
+        class: ClassIx,
+        after: &[TaskKey],
+    ) -> Result<(), Refusal> {
+        let key = concurrency_key(task);
         let pools = &self.pools.class(class).pools;
-        while let Some(entry) = at.and_then(|key| self.tasks.entries.get(key)) {
-            if let Some(slot) = entry
-                .agent
-                .filter(|_| entry.holds_slot())
-                .and_then(|a| self.agents.slots.get(a))
-                && pools.contains(&slot.pool)
-            {
-                held += 1;
-                holder = Some(slot.id.clone());
+        let (mut tasks, mut slots, mut keys) = (0, 0, 0);
+        let mut holder = None;
+        for entry in self.with_ancestors(parent).filter(|e| e.holds_slot()) {
+            tasks += 1;
+            let holds_key = entry.cold.as_ref().is_some_and(|c| c.holds_key);
+            keys += u32::from(holds_key && concurrency_key(entry.record.task()) == key);
+            let slot = entry.agent.and_then(|a| self.agents.slots.get(a));
+            if let Some(slot) = slot.filter(|slot| pools.contains(&slot.pool)) {
+                slots += 1;
+                holder = Some(&slot.id);
             }
-            at = entry.cold.as_ref().and_then(|c| c.parent);
         }
-        match holder {
-            Some(agent) if self.pools.slots(class) <= held => Err(Refusal::WouldDeadlock { agent }),
-            _ => Ok(()),
+        let max = self.settings.max_concurrent_tasks;
+        let deadlock = match (holder, key) {
+            (Some(agent), _) if self.pools.slots(class) <= slots => Deadlock::Slots {
+                agent: agent.clone(),
+            },
+            _ if tasks >= max => Deadlock::ConcurrentTasks { max },
+            (_, Some(key)) if keys >= Keys::max_of(&self.settings.keys, key) => {
+                Deadlock::Key { key: key.clone() }
+            }
+            _ => match self.ancestor_among(parent, after) {
+                Some(ancestor) => Deadlock::After { ancestor },
+                None => return Ok(()),
+            },
+        };
+        Err(Refusal::WouldDeadlock(deadlock))
+    }
+
+    /// A task and its ancestors, as far as they are known.
+    fn with_ancestors(&self, task: TaskKey) -> impl Iterator<Item = &TaskEntry> {
+        let up = |entry: &&TaskEntry| self.tasks.entries.get(entry.cold.as_ref()?.parent?);
+        std::iter::successors(self.tasks.entries.get(task), up)
+    }
+
+    /// An ancestor that one of some tasks is, or comes after.
+    fn ancestor_among(&self, parent: TaskKey, after: &[TaskKey]) -> Option<TaskId> {
+        let mut left = after.to_vec();
+        let mut seen: HashSet<TaskKey> = HashSet::new();
+        while let Some(key) = left.pop() {
+            let live = self.tasks.entries.get(key).filter(|e| e.state.is_live());
+            let Some(entry) = live.filter(|_| seen.insert(key)) else {
+                continue;
+            };
+            if self.with_ancestors(parent).any(|a| a.id() == entry.id()) {
+                return Some(entry.id().clone());
+            }
+            if matches!(entry.place, Place::Blocked(_)) {
+                let options = entry.record.task().options.as_deref();
+                let ids = options.into_iter().flat_map(|o| &o.after);
+                left.extend(ids.filter_map(|id| self.tasks.key(id)));
+            }
         }
+        None
     }
 
     /// The unfinished tasks that a task comes after.

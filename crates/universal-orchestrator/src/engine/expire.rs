@@ -179,8 +179,10 @@ impl Engine {
             return;
         };
         let since = entry.cold.as_ref().map_or(now, |c| c.unroutable_since);
-        let waits = matches!(entry.place, Place::Ready | Place::KeyLimited)
-            && since.after_ms(self.settings.queue.unroutable_ttl_ms) <= now;
+        let waits = matches!(
+            entry.place,
+            Place::Ready | Place::KeyLimited | Place::BudgetLimited
+        ) && since.after_ms(self.settings.queue.unroutable_ttl_ms) <= now;
         if waits && !self.pools.has_member(entry.class) {
             let failure = TaskFailure::new(
                 FailureKind::Unroutable,
@@ -253,6 +255,9 @@ impl Engine {
         if let Some(moved) = self.pools.forget_classes(|ix| used[ix as usize]) {
             self.ready.move_classes(&moved);
             self.keys.move_classes(&moved);
+            for lot in self.short.values_mut() {
+                lot.move_classes(&moved);
+            }
             for entry in self.tasks.entries.values_mut() {
                 entry.class = moved
                     .get(entry.class as usize)

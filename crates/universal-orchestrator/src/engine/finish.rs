@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::budget::Amount;
 use crate::clock::Stamp;
 use crate::engine::effects::Garbage;
-use crate::engine::queue::Spot;
 use crate::engine::tasks::{Cold, Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
 use crate::engine::{Engine, Finished, Gate, OBSERVE, Seen, TaskKey, Work};
@@ -73,7 +72,15 @@ impl Engine {
                 gate.delay,
                 now,
             ),
-            Some(failure) => self.finish(gate.task, TaskEvent::Reject, None, Some(failure), now),
+            Some(veto) => {
+                let text = format!(
+                    "{}; not tried again: {}",
+                    gate.failure.message(),
+                    veto.message()
+                );
+                let failure = TaskFailure::new(gate.failure.kind(), text);
+                self.finish(gate.task, TaskEvent::Fail, None, Some(failure), now);
+            }
         }
         retries
     }
@@ -105,6 +112,8 @@ impl Engine {
         }
         if let Some(entry) = self.tasks.entries.get_mut(task) {
             entry.cold_mut().due = now.after(delay);
+            // A shape hook may have changed it.
+            entry.level = entry.record.task().priority as u8;
         }
         if let Some(launch) = self.make_ready_or_wait(task, now) {
             self.effects.rare().launches.push(launch);
@@ -132,11 +141,7 @@ impl Engine {
     }
 
     fn retry_policy(&self, entry: &TaskEntry) -> Option<RetryPolicy> {
-        let own = entry
-            .cold
-            .as_ref()
-            .and_then(|c| c.retry)
-            .or_else(|| entry.record.task().options.as_deref().and_then(|o| o.retry));
+        let own = entry.record.task().options.as_deref().and_then(|o| o.retry);
         match (own, entry.door) {
             (Some(policy), _) => Some(policy),
             (None, Door::Delegate) => None,
@@ -278,19 +283,24 @@ impl Engine {
         let Some(entry) = self.tasks.entries.get(task) else {
             return;
         };
-        let spot = Spot {
-            class: entry.class,
-            level: entry.level,
-            order: entry.order,
-        };
+        let spot = entry.spot();
         let options = entry.record.task().options.as_deref();
         let key = options.and_then(|o| o.concurrency_key.clone());
+        if matches!(
+            place,
+            Place::Ready | Place::KeyLimited | Place::BudgetLimited
+        ) {
+            let tenant = options.and_then(|o| o.tenant.as_ref());
+            self.ready.not_served(spot.level, tenant);
+        }
         match (place, key) {
             (Place::Ready, key) => {
                 self.ready.remove(spot);
                 // It may have been its turn among those that wait for the key: the next one's then.
                 self.work.extend(key.map(Work::Key));
+                self.next_in_lot(task, None);
             }
+            (Place::BudgetLimited, _) => self.leave_lot(task, spot),
             (Place::KeyLimited, Some(key)) => self.keys.unpark(&key, spot),
             _ => {}
         }

@@ -1,14 +1,13 @@
 //! Concurrency keys: how many tasks of a key run at once, and how many a second.
 
-use std::collections::BTreeMap;
-
 use hashbrown::HashMap;
 
 use crate::clock::Stamp;
 use crate::config::{ConcurrencyKeysConfig, KeyLimit};
 use crate::engine::TaskKey;
+use crate::engine::lots::Lot;
 use crate::engine::pools::ClassIx;
-use crate::engine::queue::{OrderKey, Spot};
+use crate::engine::queue::Spot;
 use crate::id::Key;
 
 /// What a key says to one more task.
@@ -28,8 +27,8 @@ struct KeyState {
     in_flight: u32,
     /// A timer is set for its next token.
     armed: bool,
-    /// Ready tasks that found the key taken, by class and level, in queue order.
-    parked: BTreeMap<(ClassIx, u8), BTreeMap<OrderKey, TaskKey>>,
+    /// Ready tasks that found the key taken.
+    parked: Lot,
 }
 
 /// A token bucket.
@@ -86,17 +85,23 @@ impl Keys {
                         at: now,
                     }
                 });
-            let max = limit
-                .and_then(|l| l.max_in_flight)
-                .unwrap_or(config.default_max_in_flight);
+            let max = Self::max_of(config, key);
             KeyState {
                 max,
                 rate,
                 in_flight: 0,
                 armed: false,
-                parked: BTreeMap::new(),
+                parked: Lot::default(),
             }
         })
+    }
+
+    /// How many tasks of a key may run at once.
+    pub(crate) fn max_of(config: &ConcurrencyKeysConfig, key: &Key) -> u32 {
+        let limit = config.keys.get(key.as_str());
+        limit
+            .and_then(|l| l.max_in_flight)
+            .unwrap_or(config.default_max_in_flight)
     }
 
     /// Takes a place of the key, or says why not.
@@ -123,24 +128,16 @@ impl Keys {
 
     pub(crate) fn park(&mut self, key: &Key, spot: Spot, task: TaskKey) {
         if let Some(state) = self.states.get_mut(key) {
-            state
-                .parked
-                .entry((spot.class, spot.level))
-                .or_default()
-                .insert(spot.order, task);
+            state.parked.park(spot, task);
             self.parked += 1;
         }
     }
 
     pub(crate) fn unpark(&mut self, key: &Key, spot: Spot) {
         if let Some(state) = self.states.get_mut(key)
-            && let Some(waiting) = state.parked.get_mut(&(spot.class, spot.level))
-            && waiting.remove(&spot.order).is_some()
+            && state.parked.remove(spot)
         {
             self.parked -= 1;
-            if waiting.is_empty() {
-                state.parked.remove(&(spot.class, spot.level));
-            }
         }
     }
 
@@ -170,20 +167,7 @@ impl Keys {
         let Some(state) = self.states.get_mut(key) else {
             return Vec::new();
         };
-        let mut first = Vec::with_capacity(state.parked.len());
-        state.parked.retain(|(class, level), waiting| {
-            if let Some((order, task)) = waiting.pop_first() {
-                first.push((
-                    Spot {
-                        class: *class,
-                        level: *level,
-                        order,
-                    },
-                    task,
-                ));
-            }
-            !waiting.is_empty()
-        });
+        let first = state.parked.representatives();
         self.parked -= first.len();
         first
     }
@@ -197,7 +181,7 @@ impl Keys {
         let unused = self
             .states
             .get(key)
-            .is_some_and(|s| s.in_flight == 0 && s.parked.is_empty() && s.rate.is_none());
+            .is_some_and(|s| s.in_flight == 0 && s.parked.len() == 0 && s.rate.is_none());
         if unused {
             self.states.remove(key);
         }
@@ -206,19 +190,17 @@ impl Keys {
     /// Applies a move of classes.
     pub(crate) fn move_classes(&mut self, moved: &[Option<ClassIx>]) {
         for state in self.states.values_mut() {
-            state.parked = std::mem::take(&mut state.parked)
-                .into_iter()
-                .filter_map(|((class, level), waiting)| {
-                    Some(((moved[class as usize]?, level), waiting))
-                })
-                .collect();
+            state.parked.move_classes(moved);
         }
     }
 
     pub(crate) fn uses_class(&self) -> impl Iterator<Item = ClassIx> + '_ {
-        self.states
-            .values()
-            .flat_map(|s| s.parked.keys().map(|(class, _)| *class))
+        self.states.values().flat_map(|s| s.parked.classes())
+    }
+
+    /// All lots, for what concerns every task that waits.
+    pub(crate) fn lots(&self) -> impl Iterator<Item = &Lot> {
+        self.states.values().map(|s| &s.parked)
     }
 }
 

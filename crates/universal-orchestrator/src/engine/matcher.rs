@@ -10,7 +10,6 @@ use crate::engine::{AgentKey, Engine, Launch, TaskKey, Work};
 use crate::event::Event;
 use crate::id::Key;
 use crate::routing::rendezvous_weight;
-use crate::task::{FailureKind, TaskEvent, TaskFailure};
 
 impl Engine {
     /// A task's time or dependencies have come: delays it further, binds it at once, or queues it.
@@ -44,7 +43,7 @@ impl Engine {
             && self.in_flight < self.settings.max_concurrent_tasks;
         if at_once && let Some(agent) = self.ready_agent(task, class) {
             self.set_place(task, Place::Reserved);
-            let mut launch = self.bind(task, agent, now)?;
+            let mut launch = self.bind(task, agent, None, now)?;
             // Only an agent in this process can be run by whoever asked; one that waits elsewhere is told.
             if launch.runs.is_none() {
                 self.deliver(launch, now);
@@ -60,33 +59,36 @@ impl Engine {
 
     /// Puts a task into the ready queue; with a new place in the order, or its old one.
     pub(crate) fn enqueue(&mut self, task: TaskKey, new_place: bool, now: Stamp) {
-        let sequence = self.next_sequence();
-        let Some(entry) = self.tasks.entries.get_mut(task) else {
+        let Some(entry) = self.tasks.entries.get(task) else {
             return;
         };
+        let old_place = (!new_place && entry.order != OrderKey::default()).then(|| entry.spot());
+        let Some(spot) = old_place.or_else(|| self.new_spot(task, now)) else {
+            return;
+        };
+        let since = self.tasks.entries[task].ready_at;
+        self.set_place(task, Place::Ready);
+        self.ready.push(spot, task, since);
+        if !self.pools.has_member(spot.class) {
+            self.unroutable(task, now);
+        }
+    }
+
+    /// A place at the end of the order.
+    pub(super) fn new_spot(&mut self, task: TaskKey, now: Stamp) -> Option<Spot> {
+        let sequence = self.next_sequence();
+        let entry = self.tasks.entries.get_mut(task)?;
         let tenant = entry
             .record
             .task()
             .options
             .as_deref()
             .and_then(|o| o.tenant.as_ref());
-        if new_place || entry.order == OrderKey::default() {
-            entry.order = self
-                .ready
-                .order_of(entry.level, tenant, entry.deadline, sequence);
-            entry.ready_at = now;
-        }
-        let spot = Spot {
-            class: entry.class,
-            level: entry.level,
-            order: entry.order,
-        };
-        let since = entry.ready_at;
-        self.set_place(task, Place::Ready);
-        self.ready.push(spot, task, since);
-        if !self.pools.has_member(spot.class) {
-            self.unroutable(task, now);
-        }
+        entry.order = self
+            .ready
+            .order_of(entry.level, tenant, entry.deadline, sequence);
+        entry.ready_at = now;
+        Some(entry.spot())
     }
 
     /// Nobody registered can do a queued task: says so, and lets it expire.
@@ -143,6 +145,7 @@ impl Engine {
 
     /// Gives an agent tasks while it has slots.
     pub(crate) fn match_agent(&mut self, agent: AgentKey, now: Stamp) {
+        self.try_capped(now);
         while self.may_match() {
             let Some(slot) = self.agents.slots.get(agent) else {
                 return;
@@ -234,9 +237,8 @@ impl Engine {
                 }
             }
         }
-        self.ready.served(spot);
         self.set_place(task, Place::Reserved);
-        if let Some(mut launch) = self.bind(task, agent, now) {
+        if let Some(mut launch) = self.bind(task, agent, Some(spot), now) {
             if launch.runs.is_some() {
                 self.commit_silently(&mut launch, now);
                 self.effects.rare().launches.push(launch);
@@ -249,23 +251,7 @@ impl Engine {
         }
     }
 
-    /// Reserves budget and slot; a refusal of the budget ends the task.
-    fn bind(&mut self, task: TaskKey, agent: AgentKey, now: Stamp) -> Option<Launch> {
-        let entry = self.tasks.entries.get(task)?;
-        let accounts = entry.cold.as_ref().and_then(|c| c.accounts.clone());
-        match self.hold_for(entry.record.task(), accounts.as_ref(), agent) {
-            Ok(hold) => Some(self.take_slot(task, agent, hold, now)),
-            Err(error) => {
-                self.give_key_of(task);
-                self.set_place(task, Place::Gate);
-                let failure = TaskFailure::new(FailureKind::OverBudget, error.to_string());
-                self.finish(task, TaskEvent::Reject, None, Some(failure), now);
-                None
-            }
-        }
-    }
-
-    fn give_key_of(&mut self, task: TaskKey) {
+    pub(super) fn give_key_of(&mut self, task: TaskKey) {
         let Some(entry) = self.tasks.entries.get_mut(task) else {
             return;
         };
@@ -301,7 +287,13 @@ impl Engine {
 
     /// A key has room: the first parked task of each class may run.
     pub(crate) fn unpark(&mut self, key: &Key, now: Stamp) {
-        for (spot, task) in self.keys.representatives(key) {
+        let first = self.keys.representatives(key);
+        self.ready_again(first, now);
+    }
+
+    /// Puts tasks that waited for something else back into the queue, in their old places.
+    pub(super) fn ready_again(&mut self, tasks: Vec<(Spot, TaskKey)>, now: Stamp) {
+        for (spot, task) in tasks {
             let Some(entry) = self.tasks.entries.get(task) else {
                 continue;
             };

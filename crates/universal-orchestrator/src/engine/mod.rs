@@ -13,6 +13,7 @@ mod effects;
 mod expire;
 mod finish;
 mod keys;
+mod lots;
 mod matcher;
 mod pools;
 mod query;
@@ -45,10 +46,11 @@ use std::sync::{Arc, Weak};
 use slotmap::new_key_type;
 
 use crate::agent::TaskHost;
-use crate::budget::Ledger;
+use crate::budget::{AccountId, Ledger};
 use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::engine::agents::AgentTable;
 use crate::engine::keys::Keys;
+use crate::engine::lots::Lot;
 use crate::engine::pools::{ClassIx, Pools};
 use crate::engine::queue::ReadyQueue;
 use crate::engine::retention::Retention;
@@ -79,6 +81,8 @@ pub(crate) enum Work {
     All,
     /// A key has room.
     Key(Key),
+    /// An account may have room again.
+    Account(AccountId),
     /// A task that comes after another may run, or never will.
     Dependent(TaskKey, TaskState),
     /// A child whose parent is over.
@@ -102,6 +106,10 @@ pub(crate) struct Engine {
     tasks: TaskTable,
     ready: ReadyQueue,
     keys: Keys,
+    /// Ready tasks for which an account has no room now.
+    short: hashbrown::HashMap<AccountId, Lot>,
+    /// Those of them that wait for the own budgets of agents.
+    short_of_agents: usize,
     timers: Timers,
     retention: Retention,
     window: Window,
@@ -174,6 +182,8 @@ impl Engine {
             pools: Pools::default(),
             tasks: TaskTable::default(),
             keys: Keys::default(),
+            short: hashbrown::HashMap::new(),
+            short_of_agents: 0,
             timers: Timers::default(),
             work: VecDeque::new(),
             by_state: [0; 8],
@@ -200,15 +210,18 @@ impl Engine {
 
     /// Decides everything that follows from what was decided, then says whether the background task must wake earlier.
     pub(crate) fn settle(&mut self, now: Stamp) {
+        self.take_freed();
         while let Some(work) = self.work.pop_front() {
             match work {
                 Work::Agent(agent) => self.match_agent(agent, now),
                 Work::Class(class) => self.match_class(class, now),
                 Work::All => self.match_all(now),
                 Work::Key(key) => self.unpark(&key, now),
+                Work::Account(account) => self.account_freed(&account, now),
                 Work::Dependent(task, state) => self.dependency_over(task, state, now),
                 Work::Child(task) => self.parent_over(task, now),
             }
+            self.take_freed();
         }
         if self.timers.wants_sweep() {
             self.sweep_timers();

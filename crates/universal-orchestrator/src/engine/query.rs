@@ -8,6 +8,7 @@ use crate::clock::Stamp;
 use crate::engine::accept::demand_of;
 use crate::engine::agents::AgentSlot;
 use crate::engine::effects::Signal;
+use crate::engine::lots::Lot;
 use crate::engine::pools::Demand;
 use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
@@ -32,6 +33,7 @@ pub(crate) struct Counts {
     pub(crate) delayed: usize,
     pub(crate) blocked: usize,
     pub(crate) key_limited: usize,
+    pub(crate) budget_limited: usize,
     pub(crate) unroutable: usize,
     pub(crate) in_flight: usize,
     pub(crate) intake_paused: bool,
@@ -46,10 +48,12 @@ pub(crate) struct Counts {
 impl Engine {
     pub(crate) fn counts(&self, now: Stamp) -> Counts {
         let list_max = self.settings.list_max;
-        let unroutable = (0..self.pools.class_count() as u32)
+        let queued: usize = (0..self.pools.class_count() as u32)
             .filter(|c| self.ready.class_len(*c) > 0 && !self.pools.has_member(*c))
             .map(|c| self.ready.class_len(c))
             .sum();
+        let parked = self.parked_tasks(|class| !self.pools.has_member(class));
+        let unroutable = queued + parked.len();
         let open = self.agents.breaker_open.iter().take(list_max);
         let breakers = open
             .filter_map(|key| {
@@ -72,6 +76,7 @@ impl Engine {
             delayed: self.delayed,
             blocked: self.blocked,
             key_limited: self.keys.parked(),
+            budget_limited: self.short.values().map(Lot::len).sum(),
             unroutable,
             in_flight: self.in_flight,
             intake_paused: self.intake_paused,
@@ -191,6 +196,11 @@ impl Engine {
                     .and_then(|o| o.concurrency_key.as_ref());
                 format!("its concurrency key {}", key.map_or("", |k| k.as_str()))
             }
+            Place::BudgetLimited => {
+                let account = cold.and_then(|c| c.waits_for.as_ref());
+                let name = account.map(ToString::to_string).unwrap_or_default();
+                format!("room in account {name}")
+            }
             Place::Gate => "a guard of its retry".to_owned(),
             Place::Reserved | Place::Provisional => "hooks before its delegation".to_owned(),
             Place::Ready if self.queue_paused => "the queue, which is paused".to_owned(),
@@ -256,7 +266,7 @@ impl Engine {
     /// Whether a task of this id asks for the same: what `submit_or_get` compares.
     pub(crate) fn asks_for_the_same(&self, key: TaskKey, other: &Task) -> bool {
         self.tasks.entries.get(key).is_some_and(|e| {
-            let task = e.record.task();
+            let task = e.record.given();
             task.task_type == other.task_type
                 && task.required == other.required
                 && task.payload == other.payload
@@ -301,7 +311,15 @@ impl Engine {
         self.retention.dead().cloned().collect()
     }
 
-    pub(crate) fn take_dead_letter(&mut self, id: &TaskId) -> Option<DeadLetter> {
+    pub(crate) fn put_dead_letter_back(
+        &mut self,
+        at: usize,
+        letter: DeadLetter,
+    ) -> Option<DeadLetter> {
+        self.retention.put_back(at, letter)
+    }
+
+    pub(crate) fn take_dead_letter(&mut self, id: &TaskId) -> Option<(usize, DeadLetter)> {
         self.retention.take_dead(id)
     }
 
@@ -376,7 +394,7 @@ impl Engine {
     fn best_by_scan(&self, demand: &Demand<'_>, affinity: Option<&Key>) -> Option<AgentKey> {
         let ready = self.agents.slots.iter().filter_map(|(key, slot)| {
             let pool = self.pools.pool(slot.pool);
-            let (_, rank) = slot.ready?;
+            let (_, rank) = slot.ready.filter(|_| !slot.is_spent())?;
             demand
                 .is_met_by(pool.capabilities(), slot.role, pool.labels())
                 .then_some((rank, key))
@@ -416,6 +434,7 @@ impl Engine {
             Availability::Quarantined => CandidateVerdict::Quarantined,
             Availability::Unreachable => CandidateVerdict::Unreachable,
             Availability::BreakerOpen => CandidateVerdict::BreakerOpen,
+            Availability::OverBudget => CandidateVerdict::OverBudget,
             Availability::Available if chosen => CandidateVerdict::Chosen,
             Availability::Available if !slot.has_free_slot() => CandidateVerdict::Busy,
             Availability::Available => CandidateVerdict::RanksLower,

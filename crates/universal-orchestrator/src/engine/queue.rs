@@ -3,7 +3,7 @@
 //! Within a class and priority: start-time fair queueing among tenants (Goyal, Vin, Cheng, SIGCOMM 1996), so FIFO for one tenant; or earliest deadline first.
 //! Among priorities: a task that has waited `queue.ageing_ms` counts one level higher, which makes the order of two waiting tasks constant in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
 
@@ -34,6 +34,8 @@ const LEVELS: usize = Priority::ALL.len();
 #[derive(Debug, Default)]
 struct ClassQueue {
     levels: [BTreeMap<OrderKey, (TaskKey, Stamp)>; LEVELS],
+    /// The same by age, when the order is not that of age and tasks age.
+    ages: [BTreeSet<(Stamp, OrderKey)>; LEVELS],
     len: usize,
 }
 
@@ -44,6 +46,8 @@ struct Shares {
     virtual_time: u64,
     anonymous: u64,
     tenants: HashMap<Tenant, u64>,
+    /// So many tenants make it look for those without a claim.
+    swept_at: usize,
 }
 
 /// One unit of service at weight 1.
@@ -100,26 +104,14 @@ impl ReadyQueue {
                 sequence,
             };
         }
+        let service = self.service(tenant);
         let shares = &mut self.shares[level as usize];
-        let tag = match tenant {
-            None => {
-                let start = shares.anonymous.max(shares.virtual_time);
-                shares.anonymous = start + SERVICE;
-                start
-            }
-            Some(tenant) => {
-                let weight = self
-                    .weights
-                    .get(tenant.as_str())
-                    .copied()
-                    .unwrap_or(1)
-                    .max(1);
-                let finish = shares.tenants.entry_ref(tenant).or_insert(0);
-                let start = (*finish).max(shares.virtual_time);
-                *finish = start + SERVICE / u64::from(weight);
-                start
-            }
+        let finish = match tenant {
+            None => &mut shares.anonymous,
+            Some(tenant) => shares.tenants.entry_ref(tenant).or_insert(0),
         };
+        let tag = (*finish).max(shares.virtual_time);
+        *finish = tag + service;
         OrderKey { tag, sequence }
     }
 
@@ -128,7 +120,11 @@ impl ReadyQueue {
         if class >= self.classes.len() {
             self.classes.resize_with(class + 1, ClassQueue::default);
         }
+        let by_age = self.looks_at_age();
         let queue = &mut self.classes[class];
+        if by_age {
+            queue.ages[spot.level as usize].insert((since, spot.order));
+        }
         if queue.levels[spot.level as usize]
             .insert(spot.order, (task, since))
             .is_none()
@@ -141,7 +137,8 @@ impl ReadyQueue {
 
     pub(crate) fn remove(&mut self, spot: Spot) -> Option<TaskKey> {
         let queue = self.classes.get_mut(spot.class as usize)?;
-        let (task, _) = queue.levels[spot.level as usize].remove(&spot.order)?;
+        let (task, since) = queue.levels[spot.level as usize].remove(&spot.order)?;
+        queue.ages[spot.level as usize].remove(&(since, spot.order));
         queue.len -= 1;
         self.len -= 1;
         self.by_level[spot.level as usize] -= 1;
@@ -155,16 +152,42 @@ impl ReadyQueue {
         }
         let shares = &mut self.shares[spot.level as usize];
         shares.virtual_time = shares.virtual_time.max(spot.order.tag);
-        const TENANTS_SWEPT_AT: usize = 1024;
-        if shares.tenants.len() >= TENANTS_SWEPT_AT {
+        // Done when their number has doubled, so its cost is constant per tenant.
+        const TENANTS_SWEPT_FROM: usize = 1024;
+        if shares.tenants.len() >= shares.swept_at.max(TENANTS_SWEPT_FROM) {
             let now = shares.virtual_time;
             shares.tenants.retain(|_, finish| *finish > now);
+            shares.swept_at = shares.tenants.len() * 2;
         }
+    }
+
+    /// Tells the fair shares that a task left the queue without being served.
+    pub(crate) fn not_served(&mut self, level: u8, tenant: Option<&Tenant>) {
+        if self.order == QueueOrder::EarliestDeadlineFirst {
+            return;
+        }
+        let service = self.service(tenant);
+        let shares = &mut self.shares[level as usize];
+        let finish = match tenant {
+            None => Some(&mut shares.anonymous),
+            Some(tenant) => shares.tenants.get_mut(tenant),
+        };
+        if let Some(finish) = finish {
+            *finish = finish.saturating_sub(service);
+        }
+    }
+
+    /// What one task of a tenant costs its share.
+    fn service(&self, tenant: Option<&Tenant>) -> u64 {
+        let weight = tenant.and_then(|t| self.weights.get(t.as_str()));
+        SERVICE / u64::from(weight.copied().unwrap_or(1).max(1))
     }
 
     /// The task that comes first among some classes.
     pub(crate) fn first(&self, classes: impl Iterator<Item = ClassIx>) -> Option<(Spot, TaskKey)> {
         let mut heads: [Option<(Spot, TaskKey, Stamp)>; LEVELS] = [None; LEVELS];
+        let mut oldest: [Option<(Stamp, Spot)>; LEVELS] = [None; LEVELS];
+        let by_age = self.looks_at_age();
         for class in classes {
             let Some(queue) = self.classes.get(class as usize).filter(|q| q.len > 0) else {
                 continue;
@@ -181,12 +204,48 @@ impl ReadyQueue {
                     *head = Some((spot, *task, *since));
                 }
             }
+            if by_age {
+                for (level, oldest) in oldest.iter_mut().enumerate() {
+                    if let Some((since, order)) = queue.ages[level].first()
+                        && oldest.is_none_or(|(before, _)| *since < before)
+                    {
+                        let spot = Spot {
+                            class,
+                            level: level as u8,
+                            order: *order,
+                        };
+                        *oldest = Some((*since, spot));
+                    }
+                }
+            }
+        }
+        for (head, oldest) in heads.iter_mut().zip(oldest) {
+            self.prefer_aged(head, oldest);
         }
         heads
             .into_iter()
             .flatten()
             .min_by_key(|(spot, _, since)| (self.aged(*since, spot.level), spot.level))
             .map(|(spot, task, _)| (spot, task))
+    }
+
+    /// Whether a task may stand behind younger ones of its level and has to be found by its age.
+    fn looks_at_age(&self) -> bool {
+        self.order == QueueOrder::EarliestDeadlineFirst && self.ageing > 0
+    }
+
+    /// A task that became ready so long before the head of its level that it counts one level higher goes first.
+    fn prefer_aged(
+        &self,
+        head: &mut Option<(Spot, TaskKey, Stamp)>,
+        oldest: Option<(Stamp, Spot)>,
+    ) {
+        if let (Some((_, _, young)), Some((since, spot))) = (*head, oldest)
+            && since.0.saturating_add(self.ageing) <= young.0
+        {
+            let level = &self.classes[spot.class as usize].levels[spot.level as usize];
+            *head = level.get(&spot.order).map(|(task, _)| (spot, *task, since));
+        }
     }
 
     /// When a task of the most urgent level would have had to become ready to rank the same.
@@ -331,6 +390,73 @@ mod tests {
         }
         lab.push("quiet", 2, Some("quiet"), 0, 0);
         assert!(lab.drain().iter().position(|n| *n == "quiet").unwrap() <= 1);
+    }
+
+    #[test]
+    fn a_task_that_was_not_served_costs_its_tenant_nothing() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        let (gone, big) = (Tenant::new("gone").unwrap(), Tenant::new("big").unwrap());
+        for tenant in [Some(&gone), Some(&big), None] {
+            let first = lab.queue.order_of(2, tenant, Stamp(0), 0);
+            for n in 1..100 {
+                lab.queue.order_of(2, tenant, Stamp(0), n);
+            }
+            for _ in 0..100 {
+                lab.queue.not_served(2, tenant);
+            }
+            assert_eq!(lab.queue.order_of(2, tenant, Stamp(0), 0), first);
+        }
+    }
+
+    #[test]
+    fn tenants_without_a_claim_are_forgotten_and_those_with_one_not_looked_at_each_time() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        let names: Vec<Tenant> = (0..3_000)
+            .map(|n| Tenant::new(format!("t{n}")).unwrap())
+            .collect();
+        let spot = |order| Spot {
+            class: 0,
+            level: 2,
+            order,
+        };
+        for name in &names {
+            let order = lab.queue.order_of(2, Some(name), Stamp(0), 0);
+            lab.queue.served(spot(order));
+        }
+        let shares = &lab.queue.shares[2];
+        assert_eq!((shares.tenants.len(), shares.swept_at), (3_000, 4_096));
+        let end = OrderKey {
+            tag: SERVICE * 2,
+            sequence: 0,
+        };
+        lab.queue.served(spot(end));
+        for name in 3_000..4_200 {
+            let name = Tenant::new(format!("t{name}")).unwrap();
+            lab.queue.order_of(2, Some(&name), Stamp(0), 0);
+            lab.queue.served(spot(end));
+        }
+        assert!(lab.queue.shares[2].tenants.len() < 1_300);
+    }
+
+    #[test]
+    fn a_task_without_a_deadline_ages_past_those_that_have_one() {
+        let mut lab = Lab::new(1000, QueueOrder::EarliestDeadlineFirst);
+        lab.push("endless at 0", 3, None, 0, u64::MAX);
+        lab.push("soon at 0.9 s", 3, None, 900, 10);
+        assert_eq!(lab.drain(), ["soon at 0.9 s", "endless at 0"]);
+        lab.push("endless at 0", 3, None, 0, u64::MAX);
+        lab.push("soon at 1 s", 3, None, 1000, 10);
+        lab.push("critical at 2.9 s", 0, None, 2900, 20);
+        lab.push("critical at 3.1 s", 0, None, 3100, 15);
+        assert_eq!(
+            lab.drain(),
+            [
+                "endless at 0",
+                "critical at 3.1 s",
+                "critical at 2.9 s",
+                "soon at 1 s"
+            ]
+        );
     }
 
     #[test]

@@ -115,8 +115,9 @@ impl Engine {
             self.timers
                 .set(now.after(self.silence(interval)), Timer::Heartbeat(key));
         }
+        self.recheck_cap(key, now);
         self.set_ready(key, now);
-        if self.ready.len() > 0 {
+        if self.some_wait_for_an_agent() {
             self.work.push_back(Work::Agent(key));
         }
         Ok(key)
@@ -171,6 +172,7 @@ impl Engine {
             self.effects.rare().seen.push(seen);
         }
         self.report_unroutable(pool, now);
+        self.try_capped(now);
         Ok(())
     }
 
@@ -228,16 +230,16 @@ impl Engine {
 
     /// Says which queued tasks nobody can do now that a pool has changed.
     fn report_unroutable(&mut self, pool: crate::engine::pools::PoolIx, now: Stamp) {
-        if self.ready.len() == 0 || self.pools.pool(pool).members > 0 {
+        if self.pools.pool(pool).members > 0 {
             return;
         }
-        let classes = self.pools.pool(pool).classes.clone();
-        for class in classes {
-            if self.ready.class_len(class) > 0 && !self.pools.has_member(class) {
-                for task in self.ready.tasks_of(class) {
-                    self.unroutable(task, now);
-                }
-            }
+        let mut left: Vec<_> = self.pools.pool(pool).classes.clone();
+        left.retain(|class| !self.pools.has_member(*class));
+        let queued = left.iter().flat_map(|class| self.ready.tasks_of(*class));
+        let mut tasks: Vec<TaskKey> = queued.collect();
+        tasks.extend(self.parked_tasks(|class| left.contains(&class)));
+        for task in tasks {
+            self.unroutable(task, now);
         }
     }
 
@@ -348,7 +350,7 @@ impl Engine {
                 availability: slot.counted,
             });
         }
-        if slot.ready.is_some() && self.ready.len() > 0 {
+        if slot.ready.is_some() && self.some_wait_for_an_agent() {
             self.work.push_back(Work::Agent(agent));
         }
     }

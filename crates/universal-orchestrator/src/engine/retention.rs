@@ -61,27 +61,37 @@ impl Retention {
             return None;
         }
         let task = TaskSnapshot::of(record, tokio::time::Instant::now(), None, None)?;
-        let dropped = if self.dead.len() >= self.dead_max {
-            self.dead_dropped += 1;
-            self.dead.pop_front()
-        } else {
-            None
-        };
         self.dead.push_back(DeadLetter {
             task,
             principal: record.principal().clone(),
             outcome: outcome.clone(),
             timestamp_ms,
         });
-        dropped
+        self.make_room()
+    }
+
+    /// Puts a letter back where it was taken from; returns the one that had to make room.
+    pub(crate) fn put_back(&mut self, at: usize, letter: DeadLetter) -> Option<DeadLetter> {
+        self.dead.insert(at.min(self.dead.len()), letter);
+        self.make_room()
+    }
+
+    /// Drops the oldest letter when there is one too many.
+    fn make_room(&mut self) -> Option<DeadLetter> {
+        if self.dead.len() <= self.dead_max {
+            return None;
+        }
+        self.dead_dropped += 1;
+        self.dead.pop_front()
     }
 
     pub(crate) fn dead(&self) -> impl ExactSizeIterator<Item = &DeadLetter> {
         self.dead.iter()
     }
 
-    pub(crate) fn take_dead(&mut self, id: &TaskId) -> Option<DeadLetter> {
+    /// Takes a letter out; says where it was.
+    pub(crate) fn take_dead(&mut self, id: &TaskId) -> Option<(usize, DeadLetter)> {
         let at = self.dead.iter().position(|letter| letter.task.id == *id)?;
-        self.dead.remove(at)
+        Some((at, self.dead.remove(at)?))
     }
 }

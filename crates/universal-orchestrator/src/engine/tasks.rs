@@ -13,10 +13,10 @@ use crate::budget::{AccountId, Amount, Hold};
 use crate::clock::Stamp;
 use crate::engine::effects::Signal;
 use crate::engine::pools::ClassIx;
-use crate::engine::queue::OrderKey;
+use crate::engine::queue::{OrderKey, Spot};
 use crate::engine::{AgentKey, TaskKey};
 use crate::id::TaskId;
-use crate::task::{RetryPolicy, TaskOutcome, TaskRecord, TaskState};
+use crate::task::{TaskOutcome, TaskRecord, TaskState};
 
 /// Which door a task came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(crate) enum Place {
     Blocked(u32),
     /// Ready but for its concurrency key.
     KeyLimited,
+    /// Ready but for an account that has no room now.
+    BudgetLimited,
     /// A failed attempt whose retry guard runs.
     Gate,
     /// Holds a slot; hooks before the delegation run.
@@ -95,7 +97,8 @@ pub(crate) struct Cold {
     /// Reservation of an external attempt; an in-process one has it in its cell.
     pub(crate) hold: Option<Hold>,
     pub(crate) spent: Amount,
-    pub(crate) retry: Option<RetryPolicy>,
+    /// The account for which it waits, or waited before it became the turn of its lot.
+    pub(crate) waits_for: Option<AccountId>,
     /// A key's place that the attempt holds.
     pub(crate) holds_key: bool,
 }
@@ -107,6 +110,15 @@ impl TaskEntry {
 
     pub(crate) fn id(&self) -> &TaskId {
         self.record.id()
+    }
+
+    /// Its place in the queue.
+    pub(crate) const fn spot(&self) -> Spot {
+        Spot {
+            class: self.class,
+            level: self.level,
+            order: self.order,
+        }
     }
 
     pub(crate) fn holds_slot(&self) -> bool {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use crate::budget::{AccountId, AccountView, BudgetError, Limits};
+use crate::engine::Engine;
 use crate::event::EventStream;
 use crate::id::{Capability, RunId, TaskId};
+use crate::orchestrator::shared::Shared;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
 use crate::plugin::{PluginError, PluginStatus};
 use crate::task::{DeadLetter, Refused, Task};
 
 impl UniversalOrchestrator {
-    /// Refuses every new task until [`resume_intake`](Self::resume_intake).
+    /// Refuses every new task, except children of tasks at work, until [`resume_intake`](Self::resume_intake).
     pub fn pause_intake(&self) {
         self.shared.with_engine(|e, _| e.pause_intake(true));
     }
@@ -97,10 +99,10 @@ impl UniversalOrchestrator {
     /// [`BudgetError::UnknownRun`] when it is not open.
     pub fn close_run(&self, run: &RunId) -> Result<AccountView, BudgetError> {
         let account = AccountId::Run(run.clone());
-        self.shared
-            .ledger
-            .close(&account)
-            .ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
+        let closed = self.shared.ledger.close(&account);
+        // Tasks that waited for it wait no longer.
+        self.shared.with_engine(|_, _| ());
+        closed.ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
     }
 
     /// How an account stands.
@@ -124,27 +126,46 @@ impl UniversalOrchestrator {
     /// Submits a dead letter again as a new task with `replay_of`. The letter is gone when the new task is accepted.
     ///
     /// # Errors
-    /// [`Refused`] when there is no such letter, or the new task is refused; the letter stays then.
+    /// [`Refused`] when there is no such letter, or the new task is refused; the letter stays then. While one call replays a letter, there is none for others.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is done leaves the letter where it was.
     pub async fn replay_dead_letter(&self, id: &TaskId) -> Result<TaskHandle, Refused> {
-        let letter = self.shared.with_engine(|e, _| {
-            e.dead_letters()
-                .into_iter()
-                .find(|letter| letter.task.id == *id)
-        });
-        let Some(letter) = letter else {
+        let letter = self.shared.with_engine(|e, _| e.take_dead_letter(id));
+        let Some((at, letter)) = letter else {
             return Err(Refused::new(
                 Self::unknown_dead_letter(id),
                 Task::new("replay"),
             ));
         };
-        let mut task = letter.task.into_task();
+        let mut task = letter.task.clone().into_task();
+        let mut letter = Letter {
+            shared: &self.shared,
+            letter: Some((at, letter)),
+        };
         task.id = None;
         let options = task.options_mut();
         options.replay_of = Some(id.clone());
         options.after.clear();
         options.parent = None;
         let handle = self.submit_task(task).await?;
-        self.shared.with_engine(|e, _| e.take_dead_letter(id));
+        letter.letter = None;
         Ok(handle)
+    }
+}
+
+/// A dead letter that is being replayed; put back unless its task was accepted.
+struct Letter<'a> {
+    shared: &'a Shared,
+    /// Where it was, and it.
+    letter: Option<(usize, DeadLetter)>,
+}
+
+impl Drop for Letter<'_> {
+    fn drop(&mut self) {
+        if let Some((at, letter)) = self.letter.take() {
+            let put_back = |e: &mut Engine| e.put_dead_letter_back(at, letter);
+            drop(self.shared.with_engine(|e, _| put_back(e)));
+        }
     }
 }

@@ -26,12 +26,7 @@ impl Shared {
         }
         let mut shaped = Arc::clone(&record);
         match self.ask(ShapePoint::Submit, &mut shaped).await {
-            Ok(commands) => {
-                if !Arc::ptr_eq(&shaped, &record) {
-                    Arc::make_mut(&mut shaped).was_given_as(record);
-                }
-                Ok((shaped, commands))
-            }
+            Ok(commands) => Ok((shaped, commands)),
             Err(refusal) => {
                 self.with_engine(|e, _| e.was_refused(&record));
                 Err(self.refused(refusal, record))
@@ -82,8 +77,10 @@ impl Shared {
         let principal = record.principal().clone();
         let (control, commands) = self.control.holding();
         let context = self.hook_context(&principal, &control);
+        let given = Arc::clone(record);
         if self.plugins.shape(self, &context, point, record).await {
             check_task(&self.config, record.task())?;
+            Arc::make_mut(record).was_given_as(given);
         }
         let call = match point {
             ShapePoint::Submit => GuardCall::Submit { task: record },

@@ -303,6 +303,11 @@ impl TaskHost for Shared {
         self.ledger.open_hold()
     }
 
+    fn budget_freed(&self) {
+        // Every decision ends with what follows from it, and this is all that follows.
+        self.with_engine(|_, _| ());
+    }
+
     fn service(&self, id: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {
         self.services.any(id)
     }

@@ -157,6 +157,7 @@ impl Shared {
             delayed: counts.delayed,
             blocked: counts.blocked,
             key_limited: counts.key_limited,
+            budget_limited: counts.budget_limited,
             unroutable: counts.unroutable,
             by_priority: Priority::ALL
                 .iter()
@@ -188,6 +189,7 @@ fn agents(counts: &Counts) -> AgentsStatus {
         quarantined: c.quarantined,
         unreachable: c.unreachable,
         breaker_open: c.breaker_open,
+        over_budget: c.over_budget,
         zombies: c.zombies,
     }
 }

@@ -58,6 +58,13 @@ pub(crate) fn check_task(config: &OrchestratorConfig, task: &Task) -> Result<(),
             "tasks.dependencies_max",
             limits.dependencies_max,
         )?;
+        let (attempts, max) = (
+            options.retry.map_or(1, |r| r.max_attempts),
+            config.retry.attempts_max,
+        );
+        if attempts > max {
+            return Err(TaskFault::TooManyAttempts { attempts, max }.into());
+        }
         check_labels(&options.labels).map_err(TaskFault::Id)?;
         check_notes(&options.metadata, limits.payload_bytes_max).map_err(TaskFault::Id)?;
     }

@@ -59,6 +59,8 @@ pub enum CandidateVerdict {
     Unreachable,
     /// Its circuit breaker is open.
     BreakerOpen,
+    /// Its own budget has no room.
+    OverBudget,
     /// It lacks a required capability.
     LacksCapability {
         /// The first that it lacks.

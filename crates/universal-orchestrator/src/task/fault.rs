@@ -47,6 +47,16 @@ pub enum TaskFault {
         /// The limit.
         max: usize,
     },
+    /// Its retry policy asks for too many attempts.
+    #[error(
+        "retry policy asks for {attempts} attempts, the limit retry.attempts_max is {max}: ask for fewer"
+    )]
+    TooManyAttempts {
+        /// What it asks for.
+        attempts: u32,
+        /// The limit.
+        max: u32,
+    },
     /// A child of a child of a child, too deep.
     #[error(
         "task is nested {depth} levels deep, the limit tasks.child_depth_max is {max}: return and let the parent continue"

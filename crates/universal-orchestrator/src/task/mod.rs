@@ -26,7 +26,7 @@ pub(crate) use outcome::OutcomeParts;
 pub use outcome::{TaskOutcome, TaskView};
 pub use patch::TaskPatch;
 pub use record::{Extensions, TaskRecord};
-pub use refusal::{Refusal, Refused, UnavailableCounts, Veto};
+pub use refusal::{Deadlock, Refusal, Refused, UnavailableCounts, Veto};
 pub use report::ReportError;
 pub(crate) use request::TaskOptions;
 pub use request::{AfterFailure, Priority, Task};

@@ -17,7 +17,7 @@ pub struct TaskRecord {
     principal: PrincipalName,
     task: Task,
     extensions: Extensions,
-    /// The record before shape hooks of `submit` changed it: what a refusal hands back.
+    /// The record before shape hooks changed it: what a refusal hands back, and `submit_or_get` compares.
     given: Option<Arc<TaskRecord>>,
 }
 
@@ -68,8 +68,14 @@ impl TaskRecord {
         &mut self.task
     }
 
+    /// Keeps the record before the first change of a shape hook.
     pub(crate) fn was_given_as(&mut self, given: Arc<Self>) {
-        self.given = Some(given);
+        self.given.get_or_insert(given);
+    }
+
+    /// The task as it was given, before any shape hook.
+    pub(crate) fn given(&self) -> &Task {
+        self.given.as_ref().map_or(&self.task, |given| &given.task)
     }
 
     /// The task as it was given.

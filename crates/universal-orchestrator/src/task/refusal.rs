@@ -48,13 +48,20 @@ pub struct UnavailableCounts {
     pub unreachable: u32,
     /// Behind an open circuit breaker, or all half-open probes taken.
     pub breaker_open: u32,
+    /// With a budget of their own that has no room.
+    pub over_budget: u32,
 }
 
 impl UnavailableCounts {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u32 {
-        self.sleeping + self.draining + self.quarantined + self.unreachable + self.breaker_open
+        self.sleeping
+            + self.draining
+            + self.quarantined
+            + self.unreachable
+            + self.breaker_open
+            + self.over_budget
     }
 }
 
@@ -66,6 +73,7 @@ impl fmt::Display for UnavailableCounts {
             (self.quarantined, "quarantined"),
             (self.unreachable, "unreachable"),
             (self.breaker_open, "behind an open breaker"),
+            (self.over_budget, "over budget"),
         ];
         let mut first = true;
         for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
@@ -74,6 +82,40 @@ impl fmt::Display for UnavailableCounts {
         }
         Ok(())
     }
+}
+
+/// What a child needs and its own ancestors have until it ends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Deadlock {
+    /// Every slot that could run it.
+    #[error(
+        "its ancestors hold every slot that could run it, one of agent {agent}: raise that agent's concurrency or register another"
+    )]
+    Slots {
+        /// One of the agents whose slots they hold.
+        agent: AgentId,
+    },
+    /// All of `max_concurrent_tasks`.
+    #[error("its ancestors are all of max_concurrent_tasks {max}: raise the limit")]
+    ConcurrentTasks {
+        /// The limit.
+        max: usize,
+    },
+    /// Every place of its concurrency key.
+    #[error(
+        "its ancestors hold concurrency key {key}: raise its limit in [concurrency_keys] or give the child another"
+    )]
+    Key {
+        /// The key.
+        key: Key,
+    },
+    /// An ancestor is what it comes after, directly or through other tasks.
+    #[error("it comes after its ancestor {ancestor}: remove the dependency")]
+    After {
+        /// The ancestor.
+        ancestor: TaskId,
+    },
 }
 
 /// Why a task was refused.
@@ -151,14 +193,9 @@ pub enum Refusal {
     /// The orchestrator is shutting down.
     #[error("orchestrator is shutting down: nothing new is accepted")]
     ShuttingDown,
-    /// Every slot that could run the child is held by its own ancestors.
-    #[error(
-        "child could only run on a slot that its ancestors hold (agent {agent}): raise that agent's concurrency or register another"
-    )]
-    WouldDeadlock {
-        /// One of the agents whose slots the ancestors hold.
-        agent: AgentId,
-    },
+    /// The child would wait for what its own ancestors have until it ends.
+    #[error("child would wait for ever: {0}")]
+    WouldDeadlock(Deadlock),
     /// The parent is over, so it cannot have children.
     #[error("parent task {parent} is over: it cannot have children")]
     ParentOver {
@@ -205,7 +242,7 @@ impl Refusal {
             Self::IntakePaused => "intake_paused",
             Self::CapabilityPaused { .. } => "capability_paused",
             Self::ShuttingDown => "shutting_down",
-            Self::WouldDeadlock { .. } => "would_deadlock",
+            Self::WouldDeadlock(_) => "would_deadlock",
             Self::ParentOver { .. } => "parent_over",
             Self::Overtaken { .. } => "overtaken",
             Self::KeyLimited { .. } => "key_limited",

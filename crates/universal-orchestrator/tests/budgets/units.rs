@@ -217,7 +217,7 @@ async fn busy_time_is_counted_at_the_end_and_an_estimate_reserves_it() {
         (account.spent.busy, account.reserved.busy),
         (ms(1_500), ms(0))
     );
-    // Without an estimate one attempt can overdraw it by its own length.
+    // Without an estimate, the attempts in flight can overdraw it by their own lengths.
     assert!(o.execute(nap(700)).await.unwrap().is_success());
     let account = view(&o, &run);
     assert_eq!((account.spent.busy, account.overdrawn), (ms(2_200), true));
