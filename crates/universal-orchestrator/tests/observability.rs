@@ -84,7 +84,12 @@ async fn scenario(o: &UniversalOrchestrator) {
     o.drain_agent(&aid("drains")).await.unwrap();
     o.quarantine_agent(&aid("boss"), "why").await.unwrap();
     // Two succeed after 100 and 300 ms, one of them at its second attempt.
-    assert!(o.execute(task("sleep").payload(100)).await.unwrap().is_success());
+    assert!(
+        o.execute(task("sleep").payload(100))
+            .await
+            .unwrap()
+            .is_success()
+    );
     let retried = task("flaky").payload(1).retry(RetryPolicy::immediate(2));
     assert!(o.execute(retried).await.unwrap().is_success());
     // One fails, one times out, one is cancelled while it waits; two are refused; one report is refused.
@@ -92,7 +97,10 @@ async fn scenario(o: &UniversalOrchestrator) {
     tokio::time::sleep(ms(300)).await;
     o.fail_task(&d, TaskFailure::permanent("no")).await.unwrap();
     o.complete_task(&d, 1).await.unwrap_err();
-    let late = o.submit_task(task("out").deadline_in(ms(50))).await.unwrap();
+    let late = o
+        .submit_task(task("out").deadline_in(ms(50)))
+        .await
+        .unwrap();
     late.outcome().await.unwrap();
     assert!(o.submit_task(task("out")).await.unwrap().cancel());
     o.delegate_task(task("nobody has this")).await.unwrap_err();
@@ -103,11 +111,19 @@ async fn scenario(o: &UniversalOrchestrator) {
     let keyed = || task("sleep").payload(3_600_000).concurrency_key("k");
     o.submit_task(keyed().id("running")).await.unwrap();
     o.submit_task(keyed().id("keyed")).await.unwrap();
-    o.submit_task(task("out").id("ready").priority(Priority::High)).await.unwrap();
-    o.submit_task(task("out").id("delayed").delay(secs(3_600))).await.unwrap();
-    o.submit_task(task("out").id("blocked").after(tid("ready"))).await.unwrap();
+    o.submit_task(task("out").id("ready").priority(Priority::High))
+        .await
+        .unwrap();
+    o.submit_task(task("out").id("delayed").delay(secs(3_600)))
+        .await
+        .unwrap();
+    o.submit_task(task("out").id("blocked").after(tid("ready")))
+        .await
+        .unwrap();
     o.pause_capability(&Capability::new("sleepy").unwrap());
-    o.submit_task(task("sleepy").payload(0).id("paused")).await.unwrap();
+    o.submit_task(task("sleepy").payload(0).id("paused"))
+        .await
+        .unwrap();
     settle().await;
 }
 
@@ -123,7 +139,7 @@ async fn every_figure_of_the_status_is_true() {
         status["agents"],
         json!({
             "total": 6, "active": 3, "busy": 2, "by_role": {"worker": 5, "coordinator": 1},
-            "sleeping": 1, "draining": 1, "quarantined": 1, "unreachable": 0, "breaker_open": 0, "zombies": 0,
+            "sleeping": 1, "draining": 1, "quarantined": 1, "unreachable": 0, "breaker_open": 0, "over_budget": 0, "zombies": 0,
         })
     );
     assert_eq!(
@@ -137,7 +153,7 @@ async fn every_figure_of_the_status_is_true() {
     assert_eq!(
         status["queue"],
         json!({
-            "depth": 5, "max": 100_000, "ready": 2, "delayed": 1, "blocked": 1, "key_limited": 1, "unroutable": 0,
+            "depth": 5, "max": 100_000, "ready": 2, "delayed": 1, "blocked": 1, "key_limited": 1, "budget_limited": 0, "unroutable": 0,
             "by_priority": {"critical": 0, "high": 1, "medium": 1, "low": 0},
             "intake_paused": false, "queue_paused": false, "paused_capabilities": ["sleepy"],
         })
@@ -151,7 +167,11 @@ async fn every_figure_of_the_status_is_true() {
     assert_eq!(performance["error_rate_percent"], 40.0, "two of five");
     assert_eq!(performance["targets_exceeded"], json!({}));
     assert_eq!(status["uptime_seconds"], 0.45);
-    assert_eq!(status["health_status"], "healthy", "{}", status["health_issues"]);
+    assert_eq!(
+        status["health_status"], "healthy",
+        "{}",
+        status["health_issues"]
+    );
     let run = &status["budget"].as_array().unwrap().iter();
     let run = run.clone().find(|a| a["account"]["run"] == "r").unwrap();
     assert_eq!(run["limits"]["calls"], 7);
@@ -167,7 +187,9 @@ async fn every_figure_of_the_status_is_true() {
 #[tokio::test(start_paused = true)]
 async fn times_and_rates_are_those_of_the_window() {
     let o = with_config(|c| c.status.window_ms = 10_000).await;
-    o.register_agent(worker("w", &["a"], sleeper())).await.unwrap();
+    o.register_agent(worker("w", &["a"], sleeper()))
+        .await
+        .unwrap();
     for millis in [100, 300] {
         o.execute(task("a").payload(millis)).await.unwrap();
     }
@@ -196,7 +218,12 @@ async fn what_is_wrong_is_said_and_the_worst_of_it_is_the_health() {
     o.submit_task(task("a").id("t")).await.unwrap();
     let status = o.status();
     assert_eq!(status.health_status, HealthStatus::Critical);
-    assert!(status.health_issues.iter().any(|i| i.contains("1 tasks are ready")));
+    assert!(
+        status
+            .health_issues
+            .iter()
+            .any(|i| i.contains("1 tasks are ready"))
+    );
     o.cancel_task(&tid("t")).await.unwrap();
     assert_eq!(o.status().health_status, HealthStatus::Degraded);
 }
@@ -216,7 +243,8 @@ async fn the_status_is_as_large_with_a_thousand_agents_as_with_ten() {
             o.register_agent(external(&id, &[&own])).await.unwrap();
             let d = o.delegate_task(task(&own)).await.unwrap();
             o.fail_task(&d, TaskFailure::permanent("no")).await.unwrap();
-            o.open_run(&RunId::new(&id).unwrap(), Limits::unlimited()).unwrap();
+            o.open_run(&RunId::new(&id).unwrap(), Limits::unlimited())
+                .unwrap();
         }
         let status = o.status();
         assert_eq!(status.agents.total, agents);
@@ -238,7 +266,9 @@ async fn at_work(o: &UniversalOrchestrator) {
     });
     let stubborn = agent_fn(|_: Value, _: TaskContext| async move {
         let never = tokio::task::spawn_blocking(|| ());
-        never.await.map_err(|e| AgentError::permanent("no").with_source(e))?;
+        never
+            .await
+            .map_err(|e| AgentError::permanent("no").with_source(e))?;
         std::future::pending::<()>().await;
         Ok::<_, AgentError>(())
     });
@@ -257,7 +287,9 @@ async fn at_work(o: &UniversalOrchestrator) {
     let outside = task("out").id("outside").retry(retry).tenant("t");
     let named = o.as_principal("caller").unwrap();
     named.delegate_task(outside.payload("kept")).await.unwrap();
-    o.submit_task(task("out").id("waits").after(tid("outside"))).await.unwrap();
+    o.submit_task(task("out").id("waits").after(tid("outside")))
+        .await
+        .unwrap();
     settle().await;
 }
 
@@ -280,7 +312,10 @@ async fn the_report_of_a_shutdown_counts_what_ended_and_names_what_did_not() {
         ("outside", "caller", 1),
         ("waits", &anonymous, 0),
     ];
-    assert_eq!(unfinished, expected.map(|(id, p, n)| (id.to_owned(), p.to_owned(), n)));
+    assert_eq!(
+        unfinished,
+        expected.map(|(id, p, n)| (id.to_owned(), p.to_owned(), n))
+    );
     assert_eq!(report.unfinished[2].task.payload, "kept");
     // The future of the stubborn one is dropped when the grace is over.
     assert_eq!(report.zombies, 0);
@@ -289,7 +324,11 @@ async fn the_report_of_a_shutdown_counts_what_ended_and_names_what_did_not() {
     assert!(report.took >= secs(2), "{:?}", report.took);
     let status = o.status();
     assert_eq!(
-        (status.tasks.active, status.tasks.succeeded, status.tasks.cancelled),
+        (
+            status.tasks.active,
+            status.tasks.succeeded,
+            status.tasks.cancelled
+        ),
         (0, 1, 4)
     );
     check_conservation(&o);
@@ -325,8 +364,12 @@ async fn a_report_goes_through_json_into_the_next_orchestrator() {
 #[tokio::test(start_paused = true)]
 async fn every_further_call_waits_for_the_first_and_returns_its_report() {
     let o = plain().await;
-    o.register_agent(worker("w", &["a"], sleeper())).await.unwrap();
-    o.register_agent(worker("s", &["s"], stuck())).await.unwrap();
+    o.register_agent(worker("w", &["a"], sleeper()))
+        .await
+        .unwrap();
+    o.register_agent(worker("s", &["s"], stuck()))
+        .await
+        .unwrap();
     o.submit_task(task("a").payload(1_000)).await.unwrap();
     o.submit_task(task("s").id("stays")).await.unwrap();
     settle().await;
@@ -357,12 +400,19 @@ async fn a_shutdown_that_was_given_up_can_be_ended() {
         });
     let hooks = HookSet::none().observe(HookPoint::Shutdown);
     let o = with_plugins(|_| {}, vec![(manifest("p", hooks), plugin)]).await;
-    o.register_agent(worker("w", &["a"], sleeper())).await.unwrap();
-    o.submit_task(task("a").payload(10_000).id("t")).await.unwrap();
+    o.register_agent(worker("w", &["a"], sleeper()))
+        .await
+        .unwrap();
+    o.submit_task(task("a").payload(10_000).id("t"))
+        .await
+        .unwrap();
     settle().await;
     let given_up = tokio::time::timeout(secs(1), o.shutdown_within(secs(60))).await;
     assert!(given_up.is_err());
-    assert_eq!(o.task(&tid("t")).unwrap().view().unwrap().state, TaskState::Running);
+    assert_eq!(
+        o.task(&tid("t")).unwrap().view().unwrap().state,
+        TaskState::Running
+    );
     let report = o.shutdown_within(secs(60)).await;
     assert_eq!((report.drained, report.unfinished.len()), (1, 0));
     assert_eq!(log.lines().last().unwrap(), "stop p");
