@@ -475,12 +475,14 @@ async fn a_veto_at_retry_ends_the_task_after_its_attempt() {
     let outcome = o.execute(task("x").payload(1)).await.unwrap();
     assert_eq!(
         (outcome.state(), outcome.attempts()),
-        (TaskState::Rejected, 1)
+        (TaskState::Failed, 1)
     );
-    assert_eq!(outcome.failure().unwrap().message(), VETO_TEXT);
+    let failure = outcome.failure().unwrap();
+    let text = format!("not yet; not tried again: {VETO_TEXT}");
+    assert_eq!(failure.message(), text);
     let status = o.status();
     assert_eq!((status.tasks.retries, status.agents.busy), (0, 0));
-    assert_eq!(status.tasks.dead_letters, 0);
+    assert_eq!(status.tasks.dead_letters, 1);
     assert!(o.execute(task("x").payload(0)).await.unwrap().is_success());
 }
 

@@ -144,7 +144,7 @@ async fn every_figure_of_the_status_is_true() {
         status["agents"],
         json!({
             "total": 6, "active": 3, "busy": 2, "by_role": {"worker": 5, "coordinator": 1},
-            "sleeping": 1, "draining": 1, "quarantined": 1, "unreachable": 0, "breaker_open": 0, "zombies": 0,
+            "sleeping": 1, "draining": 1, "quarantined": 1, "unreachable": 0, "breaker_open": 0, "over_budget": 0, "zombies": 0,
         })
     );
     assert_eq!(
@@ -158,7 +158,7 @@ async fn every_figure_of_the_status_is_true() {
     assert_eq!(
         status["queue"],
         json!({
-            "depth": 5, "max": 100_000, "ready": 2, "delayed": 1, "blocked": 1, "key_limited": 1, "unroutable": 0,
+            "depth": 5, "max": 100_000, "ready": 2, "delayed": 1, "blocked": 1, "key_limited": 1, "budget_limited": 0, "unroutable": 0,
             "by_priority": {"critical": 0, "high": 1, "medium": 1, "low": 0},
             "intake_paused": false, "queue_paused": false, "paused_capabilities": ["sleepy"],
         })

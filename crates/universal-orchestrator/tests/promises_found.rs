@@ -68,12 +68,11 @@ async fn nobody_else_ends_an_attempt_of_this_process() {
 #[tokio::test(start_paused = true)]
 async fn execute_returns_when_the_budget_rejects_at_once() {
     let o = test_orchestrator(quiet_config()).await;
-    o.register_agent(worker("a", &["x"]).in_process(PuppetAgent::new()))
+    let broke = worker("a", &["x"]).budget(Limits::unlimited().with_calls(0));
+    o.register_agent(broke.in_process(PuppetAgent::new()))
         .await
         .unwrap();
-    let task = Task::new("t")
-        .requires(["x"])
-        .budget(Limits::unlimited().with_calls(0));
+    let task = Task::new("t").requires(["x"]);
     let executed = tokio::time::timeout(Duration::from_secs(1), o.execute(task)).await;
     let outcome = executed.expect("it returns").unwrap();
     assert_eq!(outcome.failure_kind(), Some(FailureKind::OverBudget));

@@ -290,7 +290,7 @@ impl Ledger {
     }
 
     /// Reserves for an attempt. An account that refuses is awaited from then on.
-    fn reserve_attempt(&self, path: &[AccountId], amount: &Amount) -> Result<(), Shortage> {
+    fn reserve_attempt(&self, path: &[AccountId], amount: &Amount) -> Result<(), Box<Shortage>> {
         let mut accounts = self.accounts.lock();
         let short = |id| accounts.get(id)?.shortage(id, amount);
         // What no waiting and no other agent helps against comes first.
@@ -305,7 +305,7 @@ impl Ledger {
         if let Some(account) = accounts.get_mut(&shortage.account) {
             account.awaited = true;
         }
-        Err(shortage)
+        Err(Box::new(shortage))
     }
 
     pub(super) fn settle(&self, path: &[AccountId], reserved: &Amount, actual: &Amount) {
@@ -333,7 +333,11 @@ impl Ledger {
     }
 
     /// Reserves for one attempt.
-    pub(crate) fn hold(self: &Arc<Self>, path: Path, amount: Amount) -> Result<Hold, Shortage> {
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        path: Path,
+        amount: Amount,
+    ) -> Result<Hold, Box<Shortage>> {
         let amount = amount.sanitised();
         self.reserve_attempt(&path, &amount)?;
         Ok(Hold::new(Arc::clone(self), path, amount))

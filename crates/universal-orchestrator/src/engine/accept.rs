@@ -11,7 +11,6 @@ use crate::budget::AccountId;
 use crate::capability::Labels;
 use crate::clock::Stamp;
 use crate::engine::accounts::amount_of;
-use crate::engine::keys::KeyAnswer;
 use crate::engine::pools::{ClassIx, Demand, Reach};
 use crate::engine::queue::OrderKey;
 use crate::engine::tasks::{Door, Place, TaskEntry};
@@ -402,31 +401,6 @@ impl Engine {
                 breaker_open: count(Availability::BreakerOpen),
                 over_budget: count(Availability::OverBudget),
             },
-        }
-    }
-
-    fn take_key_at_once(&mut self, task: &Task, now: Stamp) -> Result<bool, Refusal> {
-        let Some(key) = task
-            .options
-            .as_deref()
-            .and_then(|o| o.concurrency_key.as_ref())
-        else {
-            return Ok(false);
-        };
-        match self.keys.acquire(&self.settings.keys, key, now) {
-            KeyAnswer::Free => Ok(true),
-            _ => Err(Refusal::KeyLimited { key: key.clone() }),
-        }
-    }
-
-    fn give_key_back(&mut self, task: &Task, held: bool) {
-        if held
-            && let Some(key) = task
-                .options
-                .as_deref()
-                .and_then(|o| o.concurrency_key.as_ref())
-        {
-            self.keys.release(key);
         }
     }
 

@@ -107,7 +107,7 @@ impl Engine {
         task: &Task,
         accounts: Option<&Path>,
         agent: AgentKey,
-    ) -> Result<Option<Hold>, Shortage> {
+    ) -> Result<Option<Hold>, Box<Shortage>> {
         let path = match (accounts, self.cap_of(agent)) {
             (None, None) => return Ok(None),
             (Some(accounts), None) => Arc::clone(accounts),
@@ -128,9 +128,9 @@ impl Engine {
         accounts: Option<&Path>,
         (class, reach): (ClassIx, Reach),
         agent: AgentKey,
-        shortage: Shortage,
+        shortage: Box<Shortage>,
         now: Stamp,
-    ) -> Result<(AgentKey, Option<Hold>), Shortage> {
+    ) -> Result<(AgentKey, Option<Hold>), Box<Shortage>> {
         if !shortage.is_of_agent() {
             return Err(shortage);
         }
@@ -223,7 +223,7 @@ impl Engine {
             }
             Err(shortage) => {
                 self.give_key_of(task);
-                self.without_room(task, queued, shortage, now);
+                self.without_room(task, queued, *shortage, now);
                 None
             }
         }

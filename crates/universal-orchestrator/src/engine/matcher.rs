@@ -10,6 +10,7 @@ use crate::engine::{AgentKey, Engine, Launch, TaskKey, Work};
 use crate::event::Event;
 use crate::id::Key;
 use crate::routing::rendezvous_weight;
+use crate::task::{Refusal, Task};
 
 impl Engine {
     /// A task's time or dependencies have come: delays it further, binds it at once, or queues it.
@@ -248,6 +249,32 @@ impl Engine {
         }
         if let Some(key) = key {
             self.work.push_back(Work::Key(key));
+        }
+    }
+
+    /// Takes the place of a task's concurrency key, if it has one, or refuses.
+    pub(super) fn take_key_at_once(&mut self, task: &Task, now: Stamp) -> Result<bool, Refusal> {
+        let Some(key) = task
+            .options
+            .as_deref()
+            .and_then(|o| o.concurrency_key.as_ref())
+        else {
+            return Ok(false);
+        };
+        match self.keys.acquire(&self.settings.keys, key, now) {
+            KeyAnswer::Free => Ok(true),
+            _ => Err(Refusal::KeyLimited { key: key.clone() }),
+        }
+    }
+
+    pub(super) fn give_key_back(&mut self, task: &Task, held: bool) {
+        if held
+            && let Some(key) = task
+                .options
+                .as_deref()
+                .and_then(|o| o.concurrency_key.as_ref())
+        {
+            self.keys.release(key);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use universal_orchestrator::{
-    AccountId, AgentError, Amount, BudgetError, FailureKind, Limits, Refusal, RunId, Task,
-    TaskContext, UniversalOrchestrator, agent_fn,
+    AccountId, AgentError, Amount, BudgetError, Limits, Refusal, RunId, Task, TaskContext,
+    UniversalOrchestrator, agent_fn,
 };
 use universal_orchestrator_testkit::{TestWallClock, quiet_config, test_builder};
 

@@ -95,3 +95,18 @@ async fn a_task_s_own_policy_stands_above_the_configured_one() {
         (2, 1)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_task_s_own_policy_asks_for_no_more_attempts_than_configured() {
+    let o = with_config(|c: &mut OrchestratorConfig| c.retry.attempts_max = 2).await;
+    o.register_agent(worker("w", &["x"], flaky()))
+        .await
+        .unwrap();
+    let asks = |attempts| {
+        let own = universal_orchestrator::RetryPolicy::immediate(attempts);
+        o.execute(task("x").payload(1).retry(own))
+    };
+    assert_eq!(asks(2).await.unwrap().attempts(), 2);
+    let refused = asks(3).await.unwrap_err();
+    assert_eq!(refused.reason().as_str(), "invalid");
+}

@@ -54,6 +54,7 @@ const SEEN_HERE: &[Row] = &[
     (HERE_HOST, "shutdown_lets_work_finish_for_so_long", &["shutdown.drain_ms"]),
     (HERE_HOST, "each_key_of_concurrency_keys_limits_its_tasks", &["concurrency_keys.default_max_in_flight", "concurrency_keys.keys.<name>.max_in_flight", "concurrency_keys.keys.<name>.rate_per_second", "concurrency_keys.keys.<name>.burst"]),
     (HERE_RETRIES, "each_key_of_retry_shapes_the_delays", &["retry.max_attempts", "retry.base_delay_ms", "retry.max_delay_ms", "retry.multiplier"]),
+    (HERE_RETRIES, "a_task_s_own_policy_asks_for_no_more_attempts_than_configured", &["retry.attempts_max"]),
     (HERE_RETRIES, "jitter_is_the_share_of_a_delay_that_is_random", &["retry.jitter"]),
     (HERE_BUDGETS, "each_unit_of_each_section_refuses_what_is_beyond_it", &[
         "budget.global.money", "budget.global.tokens", "budget.global.calls", "budget.global.busy_ms",
