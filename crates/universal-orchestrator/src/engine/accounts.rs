@@ -217,7 +217,8 @@ impl Engine {
             Ok((agent, hold)) => {
                 self.next_in_lot(task, None);
                 if let Some(spot) = queued {
-                    self.ready.served(spot);
+                    let record = &self.tasks.entries[task].record;
+                    self.ready.served(spot, record.task().tenant_name());
                 }
                 Some(self.take_slot(task, agent, hold, now))
             }

@@ -64,6 +64,10 @@ impl Engine {
             return;
         };
         let old_place = (!new_place && entry.order != OrderKey::default()).then(|| entry.spot());
+        if let Some(spot) = old_place {
+            self.ready
+                .waits_again(spot.level, entry.record.task().tenant_name());
+        }
         let Some(spot) = old_place.or_else(|| self.new_spot(task, now)) else {
             return;
         };

@@ -44,10 +44,19 @@ struct ClassQueue {
 struct Shares {
     /// Start tag of the task served last.
     virtual_time: u64,
-    anonymous: u64,
-    tenants: HashMap<Tenant, u64>,
+    anonymous: Share,
+    tenants: HashMap<Tenant, Share>,
     /// So many tenants make it look for those without a claim.
     swept_at: usize,
+}
+
+/// What one tenant has claimed.
+#[derive(Debug, Default)]
+struct Share {
+    /// Finish tag of its last task.
+    finish: u64,
+    /// Its tasks that have a tag and are neither served nor gone.
+    waiting: u32,
 }
 
 /// One unit of service at weight 1.
@@ -106,13 +115,29 @@ impl ReadyQueue {
         }
         let service = self.service(tenant);
         let shares = &mut self.shares[level as usize];
-        let finish = match tenant {
+        let share = match tenant {
             None => &mut shares.anonymous,
-            Some(tenant) => shares.tenants.entry_ref(tenant).or_insert(0),
+            Some(tenant) => shares.tenants.entry_ref(tenant).or_default(),
         };
-        let tag = (*finish).max(shares.virtual_time);
-        *finish = tag + service;
+        let tag = share.finish.max(shares.virtual_time);
+        share.finish = tag + service;
+        share.waiting += 1;
         OrderKey { tag, sequence }
+    }
+
+    fn share(&mut self, level: u8, tenant: Option<&Tenant>) -> Option<&mut Share> {
+        let shares = &mut self.shares[level as usize];
+        match tenant {
+            None => Some(&mut shares.anonymous),
+            Some(tenant) => shares.tenants.get_mut(tenant),
+        }
+    }
+
+    /// Tells the fair shares that a task that was served waits again, in its old place.
+    pub(crate) fn waits_again(&mut self, level: u8, tenant: Option<&Tenant>) {
+        if let Some(share) = self.share(level, tenant) {
+            share.waiting += 1;
+        }
     }
 
     pub(crate) fn push(&mut self, spot: Spot, task: TaskKey, since: Stamp) {
@@ -146,9 +171,12 @@ impl ReadyQueue {
     }
 
     /// Tells the fair shares that this task is served.
-    pub(crate) fn served(&mut self, spot: Spot) {
+    pub(crate) fn served(&mut self, spot: Spot, tenant: Option<&Tenant>) {
         if self.order == QueueOrder::EarliestDeadlineFirst {
             return;
+        }
+        if let Some(share) = self.share(spot.level, tenant) {
+            share.waiting = share.waiting.saturating_sub(1);
         }
         let shares = &mut self.shares[spot.level as usize];
         shares.virtual_time = shares.virtual_time.max(spot.order.tag);
@@ -156,24 +184,25 @@ impl ReadyQueue {
         const TENANTS_SWEPT_FROM: usize = 1024;
         if shares.tenants.len() >= shares.swept_at.max(TENANTS_SWEPT_FROM) {
             let now = shares.virtual_time;
-            shares.tenants.retain(|_, finish| *finish > now);
+            shares.tenants.retain(|_, share| share.finish > now);
             shares.swept_at = shares.tenants.len() * 2;
         }
     }
 
     /// Tells the fair shares that a task left the queue without being served.
+    ///
+    /// The claim is given back with the last of its tenant's: any earlier, and new tasks would overtake older ones of the same tenant.
     pub(crate) fn not_served(&mut self, level: u8, tenant: Option<&Tenant>) {
         if self.order == QueueOrder::EarliestDeadlineFirst {
             return;
         }
-        let service = self.service(tenant);
-        let shares = &mut self.shares[level as usize];
-        let finish = match tenant {
-            None => Some(&mut shares.anonymous),
-            Some(tenant) => shares.tenants.get_mut(tenant),
+        let now = self.shares[level as usize].virtual_time;
+        let Some(share) = self.share(level, tenant) else {
+            return;
         };
-        if let Some(finish) = finish {
-            *finish = finish.saturating_sub(service);
+        share.waiting = share.waiting.saturating_sub(1);
+        if share.waiting == 0 {
+            share.finish = now;
         }
     }
 
@@ -291,7 +320,7 @@ mod tests {
 
     struct Lab {
         queue: ReadyQueue,
-        keys: SlotMap<TaskKey, &'static str>,
+        keys: SlotMap<TaskKey, (&'static str, Option<Tenant>)>,
         sequence: u64,
     }
 
@@ -317,7 +346,7 @@ mod tests {
             let order = self
                 .queue
                 .order_of(level, tenant.as_ref(), Stamp(deadline), self.sequence);
-            let key = self.keys.insert(name);
+            let key = self.keys.insert((name, tenant));
             self.queue.push(
                 Spot {
                     class: 0,
@@ -333,8 +362,9 @@ mod tests {
             let mut names = Vec::new();
             while let Some((spot, key)) = self.queue.first([0].into_iter()) {
                 self.queue.remove(spot);
-                self.queue.served(spot);
-                names.push(self.keys[key]);
+                let (name, tenant) = &self.keys[key];
+                self.queue.served(spot, tenant.as_ref());
+                names.push(*name);
             }
             names
         }
@@ -409,6 +439,17 @@ mod tests {
     }
 
     #[test]
+    fn one_that_leaves_lets_none_of_its_tenant_overtake() {
+        let mut lab = Lab::new(0, QueueOrder::Fifo);
+        let left = lab.queue.order_of(2, None, Stamp(0), 0);
+        assert_eq!(left.tag, 0);
+        lab.push("first", 2, None, 0, 0);
+        lab.queue.not_served(2, None);
+        lab.push("second", 2, None, 0, 0);
+        assert_eq!(lab.drain(), ["first", "second"]);
+    }
+
+    #[test]
     fn tenants_without_a_claim_are_forgotten_and_those_with_one_not_looked_at_each_time() {
         let mut lab = Lab::new(0, QueueOrder::Fifo);
         let names: Vec<Tenant> = (0..3_000)
@@ -421,7 +462,7 @@ mod tests {
         };
         for name in &names {
             let order = lab.queue.order_of(2, Some(name), Stamp(0), 0);
-            lab.queue.served(spot(order));
+            lab.queue.served(spot(order), Some(name));
         }
         let shares = &lab.queue.shares[2];
         assert_eq!((shares.tenants.len(), shares.swept_at), (3_000, 4_096));
@@ -429,11 +470,11 @@ mod tests {
             tag: SERVICE * 2,
             sequence: 0,
         };
-        lab.queue.served(spot(end));
+        lab.queue.served(spot(end), None);
         for name in 3_000..4_200 {
             let name = Tenant::new(format!("t{name}")).unwrap();
             lab.queue.order_of(2, Some(&name), Stamp(0), 0);
-            lab.queue.served(spot(end));
+            lab.queue.served(spot(end), None);
         }
         assert!(lab.queue.shares[2].tenants.len() < 1_300);
     }

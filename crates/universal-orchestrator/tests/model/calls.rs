@@ -140,6 +140,7 @@ impl Model {
             active_at: self.now,
             order: 0,
             ready_at: self.now,
+            unroutable_since: self.now,
         });
         task
     }

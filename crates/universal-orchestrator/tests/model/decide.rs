@@ -72,6 +72,7 @@ impl Model {
     }
 
     pub(crate) fn unroutable(&mut self, task: usize) {
+        self.tasks[task].unroutable_since = self.now;
         if self.rules.unroutable_ttl > 0 {
             self.set_timer(
                 self.now + self.rules.unroutable_ttl,

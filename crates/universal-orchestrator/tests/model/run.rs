@@ -418,21 +418,19 @@ impl Pair {
     fn check_tasks(&self, at: &str) -> Checked {
         let views = self.real.tasks(&TaskFilter::all().limit(usize::MAX));
         prop_assert_eq!(views.len(), self.model.tasks.len(), "{}: tasks", at);
+        let mut differ = Vec::new();
         for view in views {
-            let task = self
-                .model
-                .tasks
-                .iter()
-                .find(|t| view.id.to_string() == t.id);
-            let task = task.map(|t| (t.state, t.attempt));
-            prop_assert_eq!(
+            let find = |t: &&super::state::ModelTask| view.id.to_string() == t.id;
+            let task = self.model.tasks.iter().find(find);
+            let (real, model) = (
                 Some((view.state, view.attempt)),
-                task,
-                "{}: {}",
-                at,
-                view.id
+                task.map(|t| (t.state, t.attempt)),
             );
+            if real != model {
+                differ.push(format!("{}: {real:?}, not {model:?}", view.id));
+            }
         }
+        prop_assert!(differ.is_empty(), "{at}: {differ:?}");
         Ok(())
     }
 

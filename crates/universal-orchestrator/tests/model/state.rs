@@ -98,6 +98,8 @@ pub(crate) struct ModelTask {
     /// Its place among its equals.
     pub(crate) order: u64,
     pub(crate) ready_at: u64,
+    /// Since when nobody registered could do it.
+    pub(crate) unroutable_since: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

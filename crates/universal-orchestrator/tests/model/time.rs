@@ -120,7 +120,9 @@ impl Model {
             Timer::Heartbeat(registration) => self.heartbeat_due(registration),
             Timer::Unroutable(task) => {
                 let entry = &self.tasks[task];
-                if entry.place == Place::Ready && self.capable(entry.required) == 0 {
+                // Somebody could have done it for a while: the time began anew.
+                let due = entry.unroutable_since + self.rules.unroutable_ttl <= self.now;
+                if due && entry.place == Place::Ready && self.capable(entry.required) == 0 {
                     self.finish(task, TaskState::Failed);
                 }
             }
