@@ -243,16 +243,16 @@ fn on_a_runtime_that_is_gone(work: &[u64]) -> (UniversalOrchestrator, Vec<TaskHa
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime");
     let (o, handles) = runtime.block_on(async {
         let o = plain().await;
         for spec in [worker("a", &["x"], sleeper()), external("e", &["y"])] {
-            o.register_agent(spec).await.unwrap();
+            o.register_agent(spec).await.expect("they fit");
         }
         let mut handles = Vec::new();
         for millis in work {
             let task = task("x").payload(*millis).retry(RetryPolicy::immediate(9));
-            handles.push(o.submit_task(task).await.unwrap());
+            handles.push(o.submit_task(task).await.expect("it fits"));
         }
         (o, handles)
     });
@@ -343,7 +343,7 @@ async fn observers_see_who_cancelled_and_who_deregistered() {
 /// Puts agent `a` to sleep whenever a delegation is asked about, and vetoes some.
 fn sleepy_guard(veto: &'static str) -> Hooked {
     Hooked::new().guard(move |context, call| {
-        context.control.sleep(&aid("a")).unwrap();
+        context.control.sleep(&aid("a")).expect("room");
         let (GuardCall::Delegate { task, .. } | GuardCall::Start { task, .. }) = call else {
             return Verdict::Allow;
         };
@@ -449,9 +449,7 @@ async fn a_plugin_that_is_slow_to_say_how_it_is_is_not_healthy() {
         .await
         .unwrap();
     let health = o.status().plugins[0].health.clone();
-    assert_eq!(health.status, HealthStatus::Degraded);
-    let text = format!("{health:?}");
-    assert!(text.contains("hooks.timeout_ms"), "{text}");
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
     o.shutdown().await;
 }
 
