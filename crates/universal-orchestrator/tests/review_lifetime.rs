@@ -11,10 +11,12 @@ use common::{
 };
 use futures::FutureExt;
 use serde_json::{Value, json};
-use universal_orchestrator::plugin::{GuardCall, HookPoint, HookSet, Verdict};
+use universal_orchestrator::plugin::{
+    GuardCall, HealthStatus, HookPoint, HookSet, Plugin, PluginError, PluginHealth, Verdict,
+};
 use universal_orchestrator::{
-    Agent, AgentError, Availability, FailureKind, Refusal, RetryPolicy, TaskContext, TaskHandle,
-    TaskState, UniversalOrchestrator, Veto, agent_fn,
+    Agent, AgentError, Availability, FailureKind, OrchestratorConfig, Refusal, RetryPolicy,
+    StartError, TaskContext, TaskHandle, TaskState, UniversalOrchestrator, Veto, agent_fn,
 };
 
 mod common;
@@ -241,16 +243,16 @@ fn on_a_runtime_that_is_gone(work: &[u64]) -> (UniversalOrchestrator, Vec<TaskHa
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime");
     let (o, handles) = runtime.block_on(async {
         let o = plain().await;
         for spec in [worker("a", &["x"], sleeper()), external("e", &["y"])] {
-            o.register_agent(spec).await.unwrap();
+            o.register_agent(spec).await.expect("they fit");
         }
         let mut handles = Vec::new();
         for millis in work {
             let task = task("x").payload(*millis).retry(RetryPolicy::immediate(9));
-            handles.push(o.submit_task(task).await.unwrap());
+            handles.push(o.submit_task(task).await.expect("it fits"));
         }
         (o, handles)
     });
@@ -341,7 +343,7 @@ async fn observers_see_who_cancelled_and_who_deregistered() {
 /// Puts agent `a` to sleep whenever a delegation is asked about, and vetoes some.
 fn sleepy_guard(veto: &'static str) -> Hooked {
     Hooked::new().guard(move |context, call| {
-        context.control.sleep(&aid("a")).unwrap();
+        context.control.sleep(&aid("a")).expect("room");
         let (GuardCall::Delegate { task, .. } | GuardCall::Start { task, .. }) = call else {
             return Verdict::Allow;
         };
@@ -390,5 +392,107 @@ async fn a_guard_that_puts_the_agent_to_sleep_lets_its_own_delegation_through() 
         Availability::Sleeping
     );
     o.complete_task(&delegation, 1).await.unwrap();
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_does_not_start_in_time_is_named_and_those_before_it_are_stopped() {
+    let log = Log::default();
+    let mut config = OrchestratorConfig::default();
+    config.hooks.start_timeout_ms = 5_000;
+    let first = Hooked::new()
+        .on_stop(&log, "first", ms(0))
+        .start_takes(secs(4));
+    let builder = UniversalOrchestrator::builder()
+        .without_linked_plugins()
+        .config(config)
+        .plugin(manifest("a-first", HookSet::none()), first)
+        .plugin(
+            manifest("b-stalls", HookSet::none()),
+            Hooked::new().start_takes(secs(3_600)),
+        );
+    let begun = tokio::time::Instant::now();
+    let error = builder.start().await.unwrap_err();
+    assert_eq!(begun.elapsed(), secs(9));
+    let StartError::Plugin { name, source, .. } = &error else {
+        unreachable!("{error}");
+    };
+    assert_eq!(*name, "b-stalls");
+    assert!(matches!(source, PluginError::TooSlow { limit } if *limit == secs(5)));
+    assert!(
+        source.to_string().contains("hooks.start_timeout_ms"),
+        "{source}"
+    );
+    assert_eq!(log.lines(), ["stop first"]);
+}
+
+/// Takes real time to say how it is.
+struct SlowHealth;
+
+impl Plugin for SlowHealth {
+    fn health(&self) -> PluginHealth {
+        let until = std::time::Instant::now() + ms(20);
+        while std::time::Instant::now() < until {}
+        PluginHealth::healthy()
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_slow_to_say_how_it_is_is_not_healthy() {
+    let mut config = OrchestratorConfig::default();
+    config.hooks.timeout_ms = 5;
+    let o = UniversalOrchestrator::builder()
+        .without_linked_plugins()
+        .config(config)
+        .plugin(manifest("p", HookSet::none()), SlowHealth)
+        .start()
+        .await
+        .unwrap();
+    let health = o.status().plugins[0].health.clone();
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_work_in_this_process_is_not_taken_for_a_lost_agent() {
+    let o = plain().await;
+    let spec = worker("a", &["x"], sleeper()).heartbeat_every(secs(1));
+    o.register_agent(spec).await.unwrap();
+    let silent = task("x").payload(20_000).retry(RetryPolicy::never());
+    let outcome = o.execute(silent).await.unwrap();
+    assert!(outcome.is_success(), "{:?}", outcome.failure());
+    tokio::time::sleep(secs(60)).await;
+    assert_eq!(
+        o.agent(&aid("a")).unwrap().availability,
+        Availability::Available
+    );
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_is_asked_about_once_and_is_no_refusal() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let guard = Hooked::new().guard(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Verdict::Allow
+    });
+    let hooks = HookSet::none().guard(HookPoint::Submit);
+    let plugins = vec![(manifest("p", hooks), guard)];
+    let o = with_plugins(|c| c.queue.max_tasks = 1, plugins).await;
+    o.register_agent(worker("a", &["x"], sleeper()))
+        .await
+        .unwrap();
+    let waiting = (0..50).map(|_| o.submit_task_wait(task("x").payload(10)));
+    for handle in futures::future::join_all(waiting).await {
+        handle.unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 50);
+    assert_eq!(o.status().tasks.refused, 0);
+    // Other refusals do not wait, and count.
+    o.submit_task_wait(task("nobody has this"))
+        .await
+        .unwrap_err();
+    assert_eq!(o.status().tasks.refused, 1);
     o.shutdown().await;
 }

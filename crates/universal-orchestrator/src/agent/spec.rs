@@ -215,7 +215,7 @@ impl AgentSpec {
         self
     }
 
-    /// It promises a sign of life at least this often: any call that names it counts. After `agents.heartbeat_timeout_factor` missed intervals it gets no work until the next sign.
+    /// It promises a sign of life at least this often: any call that names it counts. After `agents.heartbeat_timeout_factor` missed intervals it gets no work until the next sign. Of an external agent; one of this process is never taken for lost in silence.
     #[must_use]
     pub const fn heartbeat_every(mut self, interval: Duration) -> Self {
         self.heartbeat = Some(interval);

@@ -24,6 +24,11 @@ pub struct HooksConfig {
     /// refused and counted. Default 1_024; 1 to 1_000_000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub control_depth_max: usize,
+
+    /// Time that one plugin may take to start, in milliseconds; a plugin that takes longer makes
+    /// the start fail. Default 30_000; 1 to 3_600_000.
+    #[schemars(range(min = 1, max = 3_600_000))]
+    pub start_timeout_ms: u64,
 }
 
 impl Default for HooksConfig {
@@ -32,6 +37,7 @@ impl Default for HooksConfig {
             timeout_ms: 100,
             faults_max: 5,
             control_depth_max: 1_024,
+            start_timeout_ms: 30_000,
         }
     }
 }

@@ -69,7 +69,7 @@ fn an_unknown_key_names_its_path_and_the_nearest_key() {
     }
     check_refused(
         "[hooks]\nauto_scaling_enabled = true",
-        "unknown key `hooks.auto_scaling_enabled`; this table takes control_depth_max, faults_max, timeout_ms",
+        "unknown key `hooks.auto_scaling_enabled`; this table takes control_depth_max, faults_max, start_timeout_ms, timeout_ms",
     );
 }
 

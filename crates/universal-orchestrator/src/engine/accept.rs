@@ -247,6 +247,20 @@ impl Engine {
         result
     }
 
+    /// Like [`Self::submit`]; `None` when there is no room in the queue, which is no refusal: the task comes again.
+    pub(crate) fn submit_if_room(
+        &mut self,
+        record: &Arc<TaskRecord>,
+        way: Doorway,
+        now: Stamp,
+    ) -> Option<Result<Accepted, Refusal>> {
+        let may_come_again = self.settings.queue.max_tasks > 0;
+        if may_come_again && !self.has_room() && self.check_door(record).is_ok() {
+            return None;
+        }
+        Some(self.submit(record, way, now))
+    }
+
     fn submit_checked(
         &mut self,
         record: &Arc<TaskRecord>,

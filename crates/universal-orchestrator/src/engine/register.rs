@@ -64,14 +64,16 @@ impl Engine {
             since: now,
             ..Recent::default()
         });
-        let rare = (spec.heartbeat.is_some()
+        // An attempt of this process cannot be lost in silence: its future is there or dropped.
+        let heartbeat = spec.heartbeat.filter(|_| spec.runs.is_none());
+        let rare = (heartbeat.is_some()
             || breaker.is_some()
             || recent.is_some()
             || !spec.metadata.is_null()
             || spec.budget.is_some())
         .then(|| {
             Box::new(RareAgent {
-                heartbeat: spec.heartbeat,
+                heartbeat,
                 breaker,
                 recent,
                 metadata: spec.metadata.clone(),
@@ -111,7 +113,7 @@ impl Engine {
             let seen = Seen::Registered(id.clone(), by.clone());
             self.effects.rare().seen.push(seen);
         }
-        if let Some(interval) = spec.heartbeat {
+        if let Some(interval) = heartbeat {
             self.timers
                 .set(now.after(self.silence(interval)), Timer::Heartbeat(key));
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use metrics::Recorder;
 use parking_lot::Mutex;
@@ -149,11 +148,7 @@ impl OrchestratorBuilder {
         }
         let loaded = resolve(sources, wishes)?;
         let config = self.config;
-        let plugins = Arc::new(PluginHost::new(
-            loaded,
-            Duration::from_millis(config.hooks.timeout_ms),
-            config.hooks.faults_max,
-        ));
+        let plugins = Arc::new(PluginHost::new(loaded, &config.hooks));
         let parts = Parts {
             epoch,
             wall: SharedWallClock(self.wall),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::agent::AttemptCell;
-use crate::engine::{Accepted, Door, Doorway};
+use crate::engine::{Accepted, Door, Doorway, TaskKey};
 use crate::id::TaskId;
 use crate::orchestrator::shared::Shared;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
@@ -33,7 +33,17 @@ impl UniversalOrchestrator {
             let record = self.shared.enter_silently(task, self.principal())?;
             (record, HeldCommands::default())
         };
-        match self.shared.submit_record(&record, SUBMIT) {
+        let entered = self.shared.submit_record(&record, SUBMIT);
+        self.handle_of(entered, record, commands)
+    }
+
+    fn handle_of(
+        &self,
+        entered: Result<TaskKey, Refusal>,
+        record: Arc<TaskRecord>,
+        commands: HeldCommands,
+    ) -> Result<TaskHandle, Refused> {
+        match entered {
             Ok(key) => {
                 commands.release();
                 let shared = Arc::clone(&self.shared);
@@ -61,14 +71,15 @@ impl UniversalOrchestrator {
         handles
     }
 
-    /// Queues a task as soon as the queue has room. Waiters get room in the order in which they came.
+    /// Queues a task as soon as the queue has room. Waiters get room in the order in which they came; hooks are asked once, before.
     ///
     /// # Errors
     /// As [`submit_task`](Self::submit_task), except that a full queue is waited for.
     ///
     /// # Cancel safety
     /// Dropping the future before it is done leaves nothing behind.
-    pub async fn submit_task_wait(&self, mut task: Task) -> Result<TaskHandle, Refused> {
+    pub async fn submit_task_wait(&self, task: Task) -> Result<TaskHandle, Refused> {
+        let (record, commands) = self.shared.enter(task, self.principal()).await?;
         let is_alone = self.shared.room_waiters.load(Ordering::SeqCst) == 0;
         let waiting = Waiting::new(&self.shared);
         let mut turn = None;
@@ -76,11 +87,12 @@ impl UniversalOrchestrator {
             turn = Some(waiting.shared.room_turn.lock().await);
         }
         loop {
-            match self.submit_task(task).await {
-                Err(refused) if matches!(refused.reason(), Refusal::QueueFull { max } if *max > 0) => {
-                    task = refused.into_task()
-                }
-                done => return done,
+            let entered = self
+                .shared
+                .with_engine(|e, now| e.submit_if_room(&record, SUBMIT, now));
+            if let Some(entered) = entered {
+                let entered = entered.map(|accepted| self.shared.begin(accepted));
+                return self.handle_of(entered, record, commands);
             }
             if turn.is_none() {
                 turn = Some(waiting.shared.room_turn.lock().await);
@@ -169,13 +181,18 @@ impl Shared {
         &self,
         record: &Arc<TaskRecord>,
         way: Doorway,
-    ) -> Result<crate::engine::TaskKey, Refusal> {
+    ) -> Result<TaskKey, Refusal> {
         let _span = tracing::debug_span!("task.dispatch", task = %record.id()).entered();
-        let Accepted { key, launch } = self.with_engine(|e, now| e.submit(record, way, now))?;
+        let accepted = self.with_engine(|e, now| e.submit(record, way, now))?;
+        Ok(self.begin(accepted))
+    }
+
+    /// Starts what was bound at once.
+    fn begin(&self, Accepted { key, launch }: Accepted) -> TaskKey {
         if let Some(launch) = launch {
             self.start_attempt(launch);
         }
-        Ok(key)
+        key
     }
 
     /// Gives a child what it inherits from the attempt that submits it.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a plugin could not be built, started or reconfigured.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum PluginError {
     /// It cannot take another configuration while it runs.
     #[error("plugin cannot be reconfigured at run time: restart with the new section")]
     NotReconfigurable,
+    /// It did not start in time.
+    #[error("no answer within hooks.start_timeout_ms {limit:?}: start faster, or raise the limit")]
+    TooSlow {
+        /// The limit.
+        limit: Duration,
+    },
     /// No plugin of this name.
     #[error("no plugin {name:?}: known are {known}")]
     Unknown {

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-
 use parking_lot::Mutex;
 
 use crate::agent::AgentSpec;
+use crate::config::HooksConfig;
 use crate::id::{AgentId, PrincipalName, shortened};
 use crate::plugin::{
-    GuardCall, HookContext, HookPoint, HookSet, Observed, Plugin, PluginContext, PluginError,
-    PluginHealth, PluginManifest, PluginSection, PluginStatus, Shape, ShapeCall, Stage, Verdict,
+    GuardCall, HealthStatus, HookContext, HookPoint, HookSet, Observed, Plugin, PluginContext,
+    PluginError, PluginHealth, PluginManifest, PluginSection, PluginStatus, Shape, ShapeCall,
+    Stage, Verdict,
 };
 use crate::task::{Delegation, TaskRecord, Veto};
 
@@ -102,17 +103,19 @@ pub(crate) struct PluginHost {
     /// Held while the mask is made, so that an older one never replaces a newer.
     mask_turn: Mutex<()>,
     timeout: Duration,
+    start_timeout: Duration,
     faults_max: u32,
 }
 
 impl PluginHost {
-    pub(crate) fn new(plugins: Vec<Loaded>, timeout: Duration, faults_max: u32) -> Self {
+    pub(crate) fn new(plugins: Vec<Loaded>, limits: &HooksConfig) -> Self {
         let host = Self {
             plugins,
             mask: AtomicU64::new(0),
             mask_turn: Mutex::new(()),
-            timeout,
-            faults_max,
+            timeout: Duration::from_millis(limits.timeout_ms),
+            start_timeout: Duration::from_millis(limits.start_timeout_ms),
+            faults_max: limits.faults_max,
         };
         host.refresh_mask();
         host
@@ -295,13 +298,14 @@ impl PluginHost {
     ) -> Result<(), (&'static str, PluginError)> {
         for (at, plugin) in self.plugins.iter().enumerate() {
             let section = plugin.section.lock().clone();
-            let started = AssertUnwindSafe(plugin.plugin.start(context(section)))
-                .catch_unwind()
-                .await;
-            let error = match started {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error,
-                Err(panic) => PluginError::failed(panic_text(panic.as_ref())),
+            let starts = AssertUnwindSafe(plugin.plugin.start(context(section))).catch_unwind();
+            let error = match tokio::time::timeout(self.start_timeout, starts).await {
+                Ok(Ok(Ok(()))) => continue,
+                Ok(Ok(Err(error))) => error,
+                Ok(Err(panic)) => PluginError::failed(panic_text(panic.as_ref())),
+                Err(_) => PluginError::TooSlow {
+                    limit: self.start_timeout,
+                },
             };
             self.stop_first(at).await;
             return Err((plugin.manifest.name, error));
@@ -359,27 +363,36 @@ impl PluginHost {
     pub(crate) fn reconfigure(&self, name: &str, toml: &str) -> Result<(), PluginError> {
         let plugin = self.find(name)?;
         let section = PluginSection::from_toml(name, toml)?;
+        let begun = Instant::now();
         match catch_unwind(AssertUnwindSafe(|| plugin.plugin.reconfigure(&section))) {
             Ok(done) => done?,
             Err(panic) => return Err(PluginError::failed(panic_text(panic.as_ref()))),
+        }
+        let took = begun.elapsed();
+        if took > self.timeout {
+            tracing::warn!(plugin = name, ?took, limit = ?self.timeout, "reconfiguring took longer than hooks.timeout_ms");
         }
         *plugin.section.lock() = section;
         Ok(())
     }
 
     pub(crate) fn status(&self) -> Vec<PluginStatus> {
-        self.plugins.iter().map(status_of).collect()
+        let limit = self.timeout;
+        self.plugins.iter().map(|p| status_of(p, limit)).collect()
     }
 }
 
-fn status_of(plugin: &Loaded) -> PluginStatus {
-    let health =
+fn status_of(plugin: &Loaded, limit: Duration) -> PluginStatus {
+    let begun = Instant::now();
+    let mut health =
         catch_unwind(AssertUnwindSafe(|| plugin.plugin.health())).unwrap_or_else(|panic| {
-            PluginHealth::of(
-                crate::plugin::HealthStatus::Unhealthy,
-                panic_text(panic.as_ref()),
-            )
+            PluginHealth::of(HealthStatus::Unhealthy, panic_text(panic.as_ref()))
         });
+    let took = begun.elapsed();
+    if took > limit && health.status == HealthStatus::Healthy {
+        let text = format!("health took {took:?}, the limit hooks.timeout_ms is {limit:?}");
+        health = PluginHealth::of(HealthStatus::Degraded, text);
+    }
     let off = HookSet::from_bits(plugin.switched_off.load(Ordering::Acquire));
     PluginStatus {
         name: plugin.manifest.name.to_owned(),

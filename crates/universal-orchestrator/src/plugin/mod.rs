@@ -32,7 +32,7 @@ use async_trait::async_trait;
 /// They run outside of every lock, in the task of whoever caused them: a slow one slows its caller, is timed, and counts as a fault above `hooks.timeout_ms`.
 #[async_trait]
 pub trait Plugin: Send + Sync + 'static {
-    /// Called once, before anything is accepted, in the order of the hooks.
+    /// Called once, before anything is accepted, in the order of the hooks, with `hooks.start_timeout_ms` to finish.
     ///
     /// # Errors
     /// An error makes the orchestrator's start fail, naming the plugin.
@@ -61,7 +61,7 @@ pub trait Plugin: Send + Sync + 'static {
         let _ = (context, what);
     }
 
-    /// How it is, for the status and the health of the orchestrator.
+    /// How it is, for the status and the health of the orchestrator. One that takes longer than `hooks.timeout_ms` counts as degraded.
     fn health(&self) -> PluginHealth {
         PluginHealth::healthy()
     }

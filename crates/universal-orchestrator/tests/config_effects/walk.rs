@@ -15,6 +15,7 @@ const HERE_BUDGETS: &str = "config_effects/budgets.rs";
 const LIFECYCLE: &str = "lifecycle.rs";
 const HOOKS: &str = "hooks_fire.rs";
 const QUEUE: &str = "queue_and_routing.rs";
+const LIFETIME: &str = "review_lifetime.rs";
 
 /// File, test, and the keys whose effect it sees.
 type Row = (&'static str, &'static str, &'static [&'static str]);
@@ -70,6 +71,7 @@ const COVERED_ELSEWHERE: &[Row] = &[
     (HOOKS, "a_guard_that_answers_too_late_without_waiting_refuses_too", &["hooks.timeout_ms"]),
     (HOOKS, "shape_and_observe_are_switched_off_after_so_many_faults", &["hooks.faults_max"]),
     (HOOKS, "the_queue_of_commands_is_bounded_and_ends_with_the_orchestrator", &["hooks.control_depth_max"]),
+    (LIFETIME, "a_plugin_that_does_not_start_in_time_is_named_and_those_before_it_are_stopped", &["hooks.start_timeout_ms"]),
     (QUEUE, "max_concurrent_tasks_holds_over_all_agents", &["max_concurrent_tasks"]),
     (QUEUE, "ageing_lifts_what_has_waited", &["queue.ageing_ms"]),
     (QUEUE, "a_full_queue_refuses_and_those_who_wait_get_room_in_their_order", &["queue.max_tasks"]),
