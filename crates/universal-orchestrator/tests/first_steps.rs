@@ -76,7 +76,7 @@ async fn nobody_capable_is_told_apart_from_busy_and_asleep() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "task was refused: no agent registered has {\"rust\"} (nobody has \"rust\"): register one"
+        "task was refused: no agent registered has rust (nobody has \"rust\"): register one"
     );
     o.sleep_agent(&AgentId::new("a").unwrap()).await.unwrap();
     let refused = o

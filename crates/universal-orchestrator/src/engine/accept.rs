@@ -341,9 +341,14 @@ impl Engine {
     }
 
     fn no_capable_agent(&self, task: &Task) -> Refusal {
+        let demand = demand_of(task);
+        let nearest = self.pools.missing(demand.required);
         Refusal::NoCapableAgent {
-            required: task.required.clone(),
-            nearest: self.pools.missing(&task.required),
+            required: demand.required.clone(),
+            role: demand.role,
+            labels: demand.labels.clone(),
+            similar: nearest.as_ref().and_then(|c| self.pools.in_other_case(c)),
+            nearest,
         }
     }
 

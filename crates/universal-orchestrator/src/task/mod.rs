@@ -20,6 +20,7 @@ pub use failure::{FailureKind, TaskFailure};
 pub(crate) use outcome::OutcomeParts;
 pub use outcome::{TaskOutcome, TaskView};
 pub use record::{Extensions, TaskRecord};
+pub(crate) use refusal::demand_text;
 pub use refusal::{Refusal, Refused, UnavailableCounts, Veto};
 pub use report::ReportError;
 pub(crate) use request::BoundsExceeded;

@@ -1,0 +1,70 @@
+//! What errors and views say to people: true, short, and with the remedy.
+
+mod common;
+
+use common::{external, plain, task};
+use universal_orchestrator::{AgentRole, Task};
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_want_of_an_agent_names_all_that_was_asked_for() {
+    let o = plain().await;
+    let says = |task: Task| {
+        let refused = o.delegate_task(task);
+        async move { refused.await.unwrap_err().reason().to_string() }
+    };
+    assert_eq!(
+        says(Task::new("t")).await,
+        "no agent is registered that fits: register one"
+    );
+    o.register_agent(external("a", &["python", "straße"]))
+        .await
+        .unwrap();
+    for (task, expected) in [
+        (
+            task("python").role(AgentRole::Security),
+            "python with role security",
+        ),
+        (
+            task("python").require_label("zone", "eu"),
+            "python with label zone=eu",
+        ),
+        (
+            task("python")
+                .role(AgentRole::Security)
+                .require_label("zone", "eu"),
+            "python with role security and label zone=eu",
+        ),
+        (
+            Task::new("t")
+                .role(AgentRole::Monitor)
+                .require_label("b", "2")
+                .require_label("a", "1"),
+            "role monitor and labels a=1, b=2",
+        ),
+        (
+            task("Python"),
+            "Python (names are case-sensitive: there is \"python\")",
+        ),
+        (
+            task("STRAßE"),
+            "STRAßE (names are case-sensitive: there is \"straße\")",
+        ),
+        (
+            Task::new("t").requires(["python", "rust"]),
+            "python, rust (nobody has \"rust\")",
+        ),
+    ] {
+        assert_eq!(
+            says(task).await,
+            format!("no agent registered has {expected}: register one")
+        );
+    }
+    let long = "x".repeat(250);
+    let text = says(
+        task(&long)
+            .require_label(&long, &long)
+            .role(AgentRole::Monitor),
+    )
+    .await;
+    assert!(text.len() < 500 && text.contains('…'), "{text}");
+}
