@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{external, plain, task};
+use common::{external, plain, task, with_config};
 use universal_orchestrator::{AgentRole, Task};
 
 #[tokio::test(start_paused = true)]
@@ -67,4 +67,23 @@ async fn a_refusal_for_want_of_an_agent_names_all_that_was_asked_for() {
     )
     .await;
     assert!(text.len() < 500 && text.contains('…'), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_nobody_fitted_in_time_says_what_it_asked_for() {
+    let o = with_config(|c| {
+        c.queue.queue_unroutable = true;
+        c.queue.unroutable_ttl_ms = 50;
+    })
+    .await;
+    for (task, demand) in [
+        (Task::new("t"), "the task"),
+        (task("x").role(AgentRole::Monitor), "x with role monitor"),
+    ] {
+        let outcome = o.execute(task).await.unwrap();
+        assert_eq!(
+            outcome.failure().unwrap().message(),
+            format!("no registered agent fitted {demand} for queue.unroutable_ttl_ms 50")
+        );
+    }
 }
