@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{external, plain, task, with_config};
-use universal_orchestrator::{AgentRole, Task};
+use common::{external, plain, task, with_config, worker};
+use universal_orchestrator::{AgentError, AgentRole, Task, agent_fn};
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_for_want_of_an_agent_names_all_that_was_asked_for() {
@@ -85,5 +85,26 @@ async fn a_task_that_nobody_fitted_in_time_says_what_it_asked_for() {
             outcome.failure().unwrap().message(),
             format!("no registered agent fitted {demand} for queue.unroutable_ttl_ms 50")
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_an_agent_is_called_one_once() {
+    let o = plain().await;
+    let agent = agent_fn(|text: bool, _| async move {
+        if text {
+            std::panic::panic_any("told to");
+        }
+        std::panic::panic_any(7);
+        #[expect(unreachable_code, reason = "it says what the future returns")]
+        Ok::<(), AgentError>(())
+    });
+    o.register_agent(worker("w", &["x"], agent)).await.unwrap();
+    for (text, expected) in [
+        (true, "panicked: told to"),
+        (false, "panicked: the agent gave no text"),
+    ] {
+        let outcome = o.execute(task("x").payload(text)).await.unwrap();
+        assert_eq!(outcome.failure().unwrap().to_string(), expected);
     }
 }

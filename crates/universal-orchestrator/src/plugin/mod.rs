@@ -18,7 +18,9 @@ pub use descriptor::{BuildPlugin, Linked, PluginDescriptor, PluginManifest, link
 pub use error::{HookFault, PluginError};
 pub use health::{HealthStatus, PluginHealth, PluginStatus};
 pub use hookset::{HookPoint, HookSet, Stage};
-pub(crate) use host::{FaultSink, PluginHost, ShapePoint, panic_text, register_call};
+pub(crate) use host::{
+    FaultSink, PluginHost, ShapePoint, panic_message, panic_text, register_call,
+};
 pub use resolve::LinkError;
 pub(crate) use resolve::{PluginSource, PluginWishes, resolve};
 pub use section::PluginSection;
