@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{external, plain, task, with_config, worker};
+use common::{aid, external, ms, plain, task, tid, with_config, worker};
+use serde_json::json;
 use universal_orchestrator::{AgentError, AgentRole, Task, agent_fn};
 
 #[tokio::test(start_paused = true)]
@@ -107,4 +108,71 @@ async fn a_panic_of_an_agent_is_called_one_once() {
         let outcome = o.execute(task("x").payload(text)).await.unwrap();
         assert_eq!(outcome.failure().unwrap().to_string(), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_agents_and_agents_that_are_away_are_told_apart() {
+    let o = with_config(|c| {
+        c.queue.queue_unroutable = true;
+        c.max_concurrent_tasks = 2;
+    })
+    .await;
+    let waits_for = |id: &str| {
+        o.task(&tid(id))
+            .unwrap()
+            .view()
+            .unwrap()
+            .waiting_for
+            .unwrap()
+    };
+    let queue = |id: &'static str| o.submit_task(task("x").id(id));
+    let refusal = || async {
+        let refused = o.delegate_task(task("x")).await.unwrap_err();
+        refused.reason().to_string()
+    };
+    queue("1").await.unwrap();
+    assert_eq!(waits_for("1"), "an agent with x: none is registered");
+    o.submit_task(Task::new("t").id("any")).await.unwrap();
+    assert_eq!(waits_for("any"), "an agent: none is registered");
+    assert!(o.cancel_task(&tid("any")).await.is_ok());
+    o.register_agent(external("a", &["x"])).await.unwrap();
+    assert_eq!(waits_for("1"), "a capable agent to call next_task");
+    let held = o.next_task(&aid("a"), ms(0)).await.unwrap().unwrap();
+    queue("2").await.unwrap();
+    assert_eq!(waits_for("2"), "a capable agent to be free (1 busy)");
+    assert_eq!(
+        refusal().await,
+        "no capable agent is free (1 busy): submit_task queues, or register more agents"
+    );
+    o.register_agent(external("b", &["x"])).await.unwrap();
+    o.sleep_agent(&aid("b")).await.unwrap();
+    queue("3").await.unwrap();
+    assert_eq!(
+        waits_for("2"),
+        "a capable agent to be free (1 busy, 1 not available), with 1 other task that needs the same"
+    );
+    assert_eq!(
+        refusal().await,
+        "no capable agent is free (1 busy, 1 not available): submit_task queues, or register more agents"
+    );
+    o.complete_task(held.delegation(), json!(1)).await.unwrap();
+    o.drain_agent(&aid("a")).await.unwrap();
+    assert_eq!(
+        waits_for("3"),
+        "a capable agent to be available (1 sleeping, 1 draining), with 1 other task that needs the same"
+    );
+    assert_eq!(
+        refusal().await,
+        "no capable agent is available (1 sleeping, 1 draining): wake or release one"
+    );
+    o.register_agent(external("c", &["y"]).concurrency(2))
+        .await
+        .unwrap();
+    o.delegate_task(task("y")).await.unwrap();
+    o.delegate_task(task("y")).await.unwrap();
+    o.cancel_task(&tid("3")).await.unwrap();
+    assert_eq!(
+        waits_for("2"),
+        "its turn: max_concurrent_tasks 2 are in flight"
+    );
 }

@@ -378,15 +378,16 @@ impl Engine {
     }
 
     /// Costs one look at each pool of the class: with everybody busy, refusals are what is asked for most.
-    fn why_none(&self, class: ClassIx, task: &Task) -> Refusal {
+    pub(crate) fn why_none(&self, class: ClassIx, task: &Task) -> Refusal {
         let capable = self.pools.members(class);
         if capable == 0 {
             return self.no_capable_agent(task);
         }
         let pools = &self.pools.class(class).pools;
         let count = |availability| self.agents.count_in(pools, availability);
-        if count(Availability::Available) > 0 {
-            return Refusal::AllBusy { capable };
+        let busy = count(Availability::Available);
+        if busy > 0 {
+            return Refusal::AllBusy { capable, busy };
         }
         Refusal::AllUnavailable {
             capable,

@@ -106,6 +106,13 @@ fn nobody(required: &CapabilitySet, role: Option<AgentRole>, labels: &Labels) ->
     }
 }
 
+pub(crate) fn busy_text(busy: u32, capable: u32) -> String {
+    match capable.saturating_sub(busy) {
+        0 => format!("{busy} busy"),
+        others => format!("{busy} busy, {others} not available"),
+    }
+}
+
 fn lack(nearest: Option<&Capability>, similar: Option<&Capability>) -> String {
     let quoted = |c: &Capability| shortened(&format!("{c:?}"), 80);
     match (nearest, similar) {
@@ -151,13 +158,15 @@ pub enum Refusal {
         similar: Option<Capability>,
     },
     /// Capable agents exist and every slot of theirs is taken.
-    #[error("all {capable} capable agents are busy: submit_task queues, or register more agents")]
+    #[error("no capable agent is free ({}): submit_task queues, or register more agents", busy_text(*busy, *capable))]
     AllBusy {
         /// How many are capable.
         capable: u32,
+        /// How many of them are available and busy; the others are not available.
+        busy: u32,
     },
     /// Capable agents exist and none may take work.
-    #[error("{capable} capable agents and none available: {counts}; wake or release one")]
+    #[error("no capable agent is available ({counts}): wake or release one")]
     AllUnavailable {
         /// How many are capable.
         capable: u32,
