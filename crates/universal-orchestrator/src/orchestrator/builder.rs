@@ -39,7 +39,7 @@ pub enum StartError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// A plugin did not start; those before it were stopped.
-    #[error("plugin {name:?} did not start")]
+    #[error("plugin {name:?} did not start: {source}")]
     Plugin {
         /// The plugin.
         name: &'static str,

@@ -58,7 +58,7 @@ pub enum LinkError {
         names: Vec<&'static str>,
     },
     /// A plugin could not be built.
-    #[error("plugin {name:?} could not be built")]
+    #[error("plugin {name:?} could not be built: {source}")]
     Build {
         /// The plugin.
         name: &'static str,
