@@ -4,7 +4,11 @@ mod common;
 
 use common::{aid, external, ms, plain, task, tid, with_config, worker};
 use serde_json::json;
-use universal_orchestrator::{AgentError, AgentRole, Task, agent_fn};
+use universal_orchestrator::plugin::PluginError;
+use universal_orchestrator::{
+    AgentError, AgentRole, ConfigError, OrchestratorConfig, StartError, Task,
+    UniversalOrchestrator, agent_fn,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_for_want_of_an_agent_names_all_that_was_asked_for() {
@@ -174,5 +178,37 @@ async fn busy_agents_and_agents_that_are_away_are_told_apart() {
     assert_eq!(
         waits_for("2"),
         "its turn: max_concurrent_tasks 2 are in flight"
+    );
+}
+
+/// What `main` prints of an error that it returns.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_fails_in_main_says_what_to_do() {
+    let start = |toml: &str| {
+        let config = OrchestratorConfig::from_toml_str(toml).unwrap();
+        UniversalOrchestrator::start(config)
+    };
+    let error = start("plugins.required = [\"security\"]")
+        .await
+        .unwrap_err();
+    let shown = format!("{:?}", Box::<dyn std::error::Error>::from(error));
+    assert_eq!(
+        shown,
+        "plugin \"security\" is required and not linked (linked: none): add its crate to Cargo.toml and write `use its_crate as _;` in the program; plugins of this project can also come as a feature of universal-orchestrator-bundle"
+    );
+    let error = StartError::Config(ConfigError::Read {
+        path: "o.toml".into(),
+        source: std::io::Error::other("it is locked"),
+    });
+    assert_eq!(
+        format!("{error:?}"),
+        "cannot read the configuration file `o.toml`: it is locked"
+    );
+    let source = PluginError::failed("no licence");
+    let error = StartError::Plugin { name: "p", source };
+    assert_eq!(
+        format!("{error:#?}"),
+        "plugin \"p\" did not start: no licence",
+        "the cause is told once"
     );
 }

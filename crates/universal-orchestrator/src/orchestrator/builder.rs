@@ -24,12 +24,12 @@ use crate::orchestrator::spawn::{Kind, Spawner};
 use crate::orchestrator::{UniversalOrchestrator, background, control};
 use crate::plugin::{
     Control, LinkError, Plugin, PluginContext, PluginDescriptor, PluginError, PluginHost,
-    PluginManifest, PluginSource, PluginWishes, linked, resolve,
+    PluginManifest, PluginSource, PluginWishes, linked, resolve, write_told,
 };
 use crate::routing::{Cheapest, Fastest, LeastLoaded, RoundRobin, RoutingPolicy};
 
-/// Why an orchestrator did not start.
-#[derive(Debug, thiserror::Error)]
+/// Why an orchestrator did not start. Its `Debug` form is the text as well, for a `main` that returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration does not fit.
@@ -55,6 +55,12 @@ pub enum StartError {
         "this program is built with panic = \"abort\", so a panic of a plugin or agent could not be contained: use panic = \"unwind\""
     )]
     PanicAbort,
+}
+
+impl std::fmt::Debug for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_told(self, f)
+    }
 }
 
 /// Describes an orchestrator.

@@ -15,6 +15,7 @@ pub use call::{GuardCall, Observed, Shape, ShapeCall, Verdict};
 pub(crate) use context::{Command, HostView};
 pub use context::{Control, ControlError, HookContext, PluginContext};
 pub use descriptor::{BuildPlugin, Linked, PluginDescriptor, PluginManifest, linked};
+pub(crate) use error::write_told;
 pub use error::{HookFault, PluginError};
 pub use health::{HealthStatus, PluginHealth, PluginStatus};
 pub use hookset::{HookPoint, HookSet, Stage};

@@ -1,12 +1,14 @@
 //! From what is linked, given and configured to the ordered list of plugins that run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use crate::plugin::error::write_told;
 use crate::plugin::host::Loaded;
 use crate::plugin::{Plugin, PluginDescriptor, PluginError, PluginManifest, PluginSection};
 
 /// Why the set of plugins does not work. Each text says what to write instead.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
     /// Two plugins of one name.
@@ -66,6 +68,12 @@ pub enum LinkError {
         #[source]
         source: PluginError,
     },
+}
+
+impl fmt::Debug for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_told(self, f)
+    }
 }
 
 /// Where a plugin comes from.
