@@ -442,6 +442,9 @@ impl Engine {
         }
         if let Some(options) = task.options.as_deref() {
             if let Some(time) = options.deadline_in {
+                if time.is_zero() {
+                    return Err(TaskFault::DeadlinePassed { ago: time }.into());
+                }
                 deadline = deadline.min(now.after(time));
             }
             if let Some(at) = options.deadline {
