@@ -40,7 +40,13 @@ async fn an_external_agent_is_told_and_completes_once() {
         .await
         .unwrap_err();
     assert!(
-        matches!(busy.reason(), Refusal::AllBusy { capable: 1 }),
+        matches!(
+            busy.reason(),
+            Refusal::AllBusy {
+                capable: 1,
+                busy: 1
+            }
+        ),
         "{busy}"
     );
     o.complete_task(&delegation, json!({"ok": true}))
@@ -76,7 +82,7 @@ async fn nobody_capable_is_told_apart_from_busy_and_asleep() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "task was refused: no agent registered has {\"rust\"} (nobody has \"rust\"): register one"
+        "task was refused: no agent registered has rust (nobody has \"rust\"): register one"
     );
     o.sleep_agent(&AgentId::new("a").unwrap()).await.unwrap();
     let refused = o
@@ -85,7 +91,7 @@ async fn nobody_capable_is_told_apart_from_busy_and_asleep() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "task was refused: 1 capable agents and none available: 1 sleeping; wake or release one"
+        "task was refused: no capable agent is available (1 sleeping): wake or release one"
     );
 }
 

@@ -1127,7 +1127,11 @@ async fn a_plugin_that_does_not_start_is_named_and_those_before_it_are_stopped()
             .start()
             .await
             .unwrap_err();
-        assert_eq!(error.to_string(), "plugin \"c\" did not start");
+        let why = ["no licence", "panicked: told to panic"][usize::from(panics)];
+        assert_eq!(
+            error.to_string(),
+            format!("plugin \"c\" did not start: {why}")
+        );
         assert!(matches!(error, StartError::Plugin { name: "c", .. }));
         assert_eq!(log.lines(), ["stop b", "stop a"]);
     }

@@ -131,7 +131,10 @@ async fn the_smallest_configuration_refuses_and_does_not_break() {
     }
     o.delegate_task(one()).await.unwrap();
     let busy = o.delegate_task(task("a").id("2")).await.unwrap_err();
-    check_text(&busy, &["all 1 capable agents are busy"]);
+    check_text(
+        &busy,
+        &["no capable agent is free (1 busy): submit_task queues"],
+    );
     let report = o.shutdown_within(Duration::MAX);
     let (report, ()) = tokio::join!(report, async {
         settle().await;

@@ -175,6 +175,10 @@ async fn times_and_dependencies_that_cannot_be_are_refused() {
     for answer in at_every_door(&o, &task("a").deadline(passed)).await {
         check_text(&answer.unwrap_err(), &["deadline passed 5s ago", "later"]);
     }
+    let at_once = task("a").deadline_in(Duration::ZERO);
+    for answer in at_every_door(&o, &at_once).await {
+        check_text(&answer.unwrap_err(), &["deadline passed 0ns ago", "later"]);
+    }
     for wrong in [
         task("a").id("self").after(tid("self")),
         task("a").after(tid("nobody")),
@@ -231,7 +235,7 @@ async fn the_largest_numbers_mean_no_limit_and_the_smallest_end_at_once() {
     common::settle().await;
     assert_eq!(never.view().unwrap().state, TaskState::Queued);
     assert!(never.cancel());
-    let at_once = task("a").deadline_in(Duration::ZERO);
+    let at_once = task("a").deadline_in(Duration::from_nanos(1));
     let handle = o.submit_task(at_once.delay(secs(1))).await.unwrap();
     let outcome = handle.outcome().await.unwrap();
     assert_eq!(outcome.failure_kind(), Some(FailureKind::DeadlineExceeded));

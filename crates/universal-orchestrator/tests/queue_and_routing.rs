@@ -554,7 +554,7 @@ async fn what_nobody_can_do_is_refused_or_queued_and_expires_after_its_time() {
     let mut events = o.events();
     assert_eq!(
         handle.view().unwrap().waiting_for.as_deref(),
-        Some("an agent with {\"x\"}: none is registered")
+        Some("an agent with x: none is registered")
     );
     assert_eq!(o.status().queue.unroutable, 1);
     // Somebody could have done it for a while: the time begins anew.
@@ -629,7 +629,10 @@ async fn roles_and_labels_narrow_and_refusals_tell_why() {
             .await
             .unwrap_err()
             .reason(),
-        Refusal::AllBusy { capable: 1 }
+        Refusal::AllBusy {
+            capable: 1,
+            busy: 1
+        }
     ));
     assert!(matches!(
         o.delegate_task(role(AgentRole::Monitor))
@@ -866,7 +869,7 @@ async fn a_waiting_task_says_what_it_waits_for() {
     let text = first.view().unwrap().waiting_for.unwrap();
     assert_eq!(
         text,
-        "one of 1 capable agents, with 1 other tasks that need the same"
+        "a capable agent to call next_task, with 1 other task that needs the same"
     );
     let pulled = o.next_task(&e, ms(0)).await.unwrap().unwrap();
     assert_eq!(first.view().unwrap().waiting_for, None, "it runs");

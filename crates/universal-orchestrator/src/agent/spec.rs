@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::agent::Agent;
 use crate::budget::Limits;
 use crate::capability::{CapabilitySet, Labels};
-use crate::id::{AgentId, IdError};
+use crate::id::{AgentId, Capability, IdError, shortened};
 use crate::task::{DEPTH_MAX, walkable};
 
 /// What part an agent plays. Routing uses it only when a task asks for it.
@@ -69,6 +69,16 @@ pub enum AgentFault {
     /// The id is longer than configured.
     #[error("agent id has {bytes} bytes, the limit tasks.id_bytes_max is {max}: shorten it")]
     IdTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// A capability is longer than configured.
+    #[error("capability {} has {bytes} bytes, the limit tasks.id_bytes_max is {max}: shorten it", shortened(&format!("{capability:?}"), 80))]
+    CapabilityTooLong {
+        /// The capability.
+        capability: Capability,
         /// Its length.
         bytes: usize,
         /// The limit.

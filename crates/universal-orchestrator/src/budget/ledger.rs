@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +212,21 @@ impl Ledger {
         account
     }
 
+    /// Opens an account; `false`, and nothing changes, when it is open.
+    pub(crate) fn open_new(&self, id: AccountId, limits: Limits) -> bool {
+        match self.accounts.lock().entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                let limits_only = Account {
+                    limits,
+                    ..Account::default()
+                };
+                place.insert(limits_only);
+                true
+            }
+        }
+    }
+
     pub(crate) fn is_open(&self, id: &AccountId) -> bool {
         self.accounts.lock().contains_key(id)
     }
@@ -252,7 +268,7 @@ impl Ledger {
         self.accounts.lock().get(id).map(|a| view(id, a))
     }
 
-    /// Accounts with a limit or a charge, at most `max` of them, and how many there are.
+    /// Open accounts, at most `max` of them, and how many there are.
     pub(crate) fn views(&self, max: usize) -> (Vec<AccountView>, usize) {
         let accounts = self.accounts.lock();
         let views = accounts

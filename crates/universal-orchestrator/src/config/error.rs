@@ -31,7 +31,7 @@ pub enum ConfigError {
     UnknownKey {
         /// The whole path of the key.
         path: String,
-        /// The path that was probably meant.
+        /// The path, or the table in brackets, that was probably meant.
         suggestion: Option<String>,
         /// The keys that its table may hold.
         known: Vec<String>,

@@ -23,6 +23,8 @@ A mode only changes defaults, so a key that is written always wins over it, wher
 An unknown key is an error, and so are a value of the wrong type, one outside its limits, and an unknown environment variable that starts with `UO_`.
 Two such variables are no keys and are left alone: `UO_DATA_DIR`, where programs keep their data, and `UO_SLA_FILE`, the limits of `cargo bench --bench sla`.
 
+`OrchestratorConfig::load` reads file and environment; `from_toml_file`, `from_toml_str` and `start` do not read the environment.
+
 In the environment, two underscores stand between section and key: `UO_QUEUE__MAX_TASKS=10`.
 Text is taken as it stands, numbers and booleans as in TOML, arrays and tables as inline TOML: `UO_PLUGINS__REQUIRED='[\"security\"]'`.
 A table is laid over the other sources key by key; an array replaces what was there.

@@ -140,6 +140,7 @@ impl Shape {
                     let below = join(path, key);
                     match self.child(key) {
                         Some(shape) => shape.check(&below, value),
+                        None if value.is_object() => Err(suggest::unknown_table(path, key, fields)),
                         None => Err(suggest::unknown_key(path, key, fields)),
                     }
                 })

@@ -11,6 +11,9 @@ use super::{
 /// `health_check_interval_ms`, and so does `health_check_interval_seconds`.
 const TIME_UNITS: [&str; 6] = ["_ms", "_millis", "_seconds", "_secs", "_s", "_minutes"];
 
+/// No plugin has a longer name than this.
+const NAME_BYTES_MAX: usize = 64;
+
 /// Builds the error for a key that the table at `path` does not have.
 pub(super) fn unknown_key(
     path: &str,
@@ -22,6 +25,22 @@ pub(super) fn unknown_key(
         suggestion: nearest_key(path, key, siblings.keys().map(String::as_str)),
         known: siblings.keys().cloned().collect(),
     }
+}
+
+/// Builds the error for a table that the table at `path` does not have. At the top it is probably that of a plugin.
+pub(super) fn unknown_table(
+    path: &str,
+    key: &str,
+    siblings: &BTreeMap<String, Shape>,
+) -> ConfigError {
+    let mut error = unknown_key(path, key, siblings);
+    if let ConfigError::UnknownKey { suggestion, .. } = &mut error
+        && path.is_empty()
+        && key.len() <= NAME_BYTES_MAX
+    {
+        suggestion.get_or_insert_with(|| format!("[{}]", shape::join("plugins", key)));
+    }
+    error
 }
 
 /// Finds the path that comes nearest to `key`: among the keys of the same table, or else anywhere.

@@ -74,6 +74,26 @@ fn an_unknown_key_names_its_path_and_the_nearest_key() {
 }
 
 #[test]
+fn an_unknown_table_is_probably_that_of_a_plugin() {
+    for (text, path, suggestion) in [
+        ("[security]", "security", "[plugins.security]"),
+        ("[\"a b\"]", "\"a b\"", "[plugins.\"a b\"]"),
+        ("deny_list.types = 1", "deny_list", "[plugins.deny_list]"),
+        ("[queues]", "queues", "queue"),
+    ] {
+        check_refused(
+            text,
+            &format!("unknown key `{path}`; did you mean `{suggestion}`?"),
+        );
+    }
+    let long = format!("[{}]", "x".repeat(65));
+    for text in ["security = 1", &long, "[queue.security]"] {
+        let message = refused(load(text));
+        assert!(message.contains("this table takes "), "{message}");
+    }
+}
+
+#[test]
 fn a_wrong_value_names_path_value_and_remedy() {
     for (text, expected) in [
         (

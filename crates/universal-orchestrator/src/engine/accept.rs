@@ -255,7 +255,7 @@ impl Engine {
         now: Stamp,
     ) -> Option<Result<Accepted, Refusal>> {
         let may_come_again = self.settings.queue.max_tasks > 0;
-        if may_come_again && !self.has_room() && self.check_door(record).is_ok() {
+        if may_come_again && !self.has_room() && self.check_door(record, way.parent).is_ok() {
             return None;
         }
         Some(self.submit(record, way, now))
@@ -363,9 +363,14 @@ impl Engine {
     }
 
     fn no_capable_agent(&self, task: &Task) -> Refusal {
+        let demand = demand_of(task);
+        let nearest = self.pools.missing(demand.required);
         Refusal::NoCapableAgent {
-            required: task.required.clone(),
-            nearest: self.pools.missing(&task.required),
+            required: demand.required.clone(),
+            role: demand.role,
+            labels: demand.labels.clone(),
+            similar: nearest.as_ref().and_then(|c| self.pools.in_other_case(c)),
+            nearest,
         }
     }
 
@@ -395,15 +400,16 @@ impl Engine {
     }
 
     /// Costs one look at each pool of the class: with everybody busy, refusals are what is asked for most.
-    fn why_none(&self, class: ClassIx, task: &Task) -> Refusal {
+    pub(crate) fn why_none(&self, class: ClassIx, task: &Task) -> Refusal {
         let capable = self.pools.members(class);
         if capable == 0 {
             return self.no_capable_agent(task);
         }
         let pools = &self.pools.class(class).pools;
         let count = |availability| self.agents.count_in(pools, availability);
-        if count(Availability::Available) > 0 {
-            return Refusal::AllBusy { capable };
+        let busy = count(Availability::Available);
+        if busy > 0 {
+            return Refusal::AllBusy { capable, busy };
         }
         Refusal::AllUnavailable {
             capable,
@@ -434,6 +440,9 @@ impl Engine {
         }
         if let Some(options) = task.options.as_deref() {
             if let Some(time) = options.deadline_in {
+                if time.is_zero() {
+                    return Err(TaskFault::DeadlinePassed { ago: time }.into());
+                }
                 deadline = deadline.min(now.after(time));
             }
             if let Some(at) = options.deadline {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::clock::Stamp;
+use crate::engine::accept::demand_of;
 use crate::engine::tasks::Place;
 use crate::engine::timers::Timer;
 use crate::engine::{AgentKey, Engine, TaskKey, Work};
-use crate::task::{FailureKind, TaskEvent, TaskFailure, TaskState};
+use crate::task::{FailureKind, TaskEvent, TaskFailure, TaskState, demand_text};
 
 impl Engine {
     /// Fires every timer that is due.
@@ -184,11 +185,14 @@ impl Engine {
             Place::Ready | Place::KeyLimited | Place::BudgetLimited
         ) && since.after_ms(self.settings.queue.unroutable_ttl_ms) <= now;
         if waits && !self.pools.has_member(entry.class) {
+            let demand = demand_of(entry.record.task());
+            let demand = demand_text(demand.required, demand.role, demand.labels);
             let failure = TaskFailure::new(
                 FailureKind::Unroutable,
                 format!(
-                    "no registered agent had {:?} for queue.unroutable_ttl_ms",
-                    entry.record.task().required()
+                    "no registered agent fitted {} for queue.unroutable_ttl_ms {}",
+                    demand.as_deref().unwrap_or("the task"),
+                    self.settings.queue.unroutable_ttl_ms
                 ),
             );
             self.finish(task, TaskEvent::Fail, None, Some(failure), now);

@@ -191,7 +191,9 @@ impl Engine {
         while self.may_match() {
             let (pools, ready) = (&self.pools, &self.ready);
             let open = (0..classes).filter(|c| {
-                ready.class_len(*c) > 0 && pools.class(*c).paused == 0 && pools.has_ready(*c)
+                ready.class_len(*c) > 0
+                    && pools.class(*c).paused == 0
+                    && pools.has_ready(*c, Reach::Push)
             });
             let Some((spot, task)) = ready.first(open) else {
                 return;

@@ -9,13 +9,15 @@ use crate::engine::accept::demand_of;
 use crate::engine::agents::AgentSlot;
 use crate::engine::effects::Signal;
 use crate::engine::lots::Lot;
-use crate::engine::pools::Demand;
+use crate::engine::pools::{Demand, Reach};
 use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
 use crate::engine::{AgentKey, Engine, TaskKey};
 use crate::id::{AgentId, Capability, Key, TaskId};
 use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation, rank_or_last};
-use crate::task::{DeadLetter, Refusal, Task, TaskOutcome, TaskSnapshot, TaskView};
+use crate::task::{
+    DeadLetter, Refusal, Task, TaskOutcome, TaskSnapshot, TaskView, busy_text, demand_text,
+};
 
 /// Everything that the status counts, taken in one lock section.
 #[derive(Debug, Clone)]
@@ -206,19 +208,40 @@ impl Engine {
             Place::Ready if self.queue_paused => "the queue, which is paused".to_owned(),
             Place::Ready => match task.required.iter().find(|c| self.paused.contains(*c)) {
                 Some(capability) => format!("capability {capability}, which is paused"),
-                None => {
-                    let capable = self.pools.members(entry.class);
-                    let ahead = self.ready.class_len(entry.class).saturating_sub(1);
-                    match capable {
-                        0 => format!("an agent with {:?}: none is registered", task.required),
-                        n => format!(
-                            "one of {n} capable agents, with {ahead} other tasks that need the same"
-                        ),
-                    }
-                }
+                None => self.waiting_for_agent(entry),
             },
             Place::Bound | Place::Over => return None,
         })
+    }
+
+    fn waiting_for_agent(&self, entry: &TaskEntry) -> String {
+        let max = self.settings.max_concurrent_tasks;
+        let what = if self.in_flight >= max {
+            format!("its turn: max_concurrent_tasks {max} are in flight")
+        } else if self.pools.has_ready(entry.class, Reach::All) {
+            "a capable agent to call next_task".to_owned()
+        } else {
+            match self.why_none(entry.class, entry.record.task()) {
+                Refusal::AllBusy { capable, busy } => {
+                    format!("a capable agent to be free ({})", busy_text(busy, capable))
+                }
+                Refusal::AllUnavailable { counts, .. } => {
+                    format!("a capable agent to be available ({counts})")
+                }
+                _ => {
+                    let demand = demand_of(entry.record.task());
+                    match demand_text(demand.required, demand.role, demand.labels) {
+                        Some(demand) => format!("an agent with {demand}: none is registered"),
+                        None => "an agent: none is registered".to_owned(),
+                    }
+                }
+            }
+        };
+        match self.ready.class_len(entry.class).saturating_sub(1) {
+            0 => what,
+            1 => format!("{what}, with 1 other task that needs the same"),
+            others => format!("{what}, with {others} other tasks that need the same"),
+        }
     }
 
     /// Tasks in the order of acceptance, at most `max`, that the filter takes.

@@ -86,11 +86,10 @@ impl UniversalOrchestrator {
     /// [`BudgetError::DuplicateRun`] when it is open.
     pub fn open_run(&self, run: &RunId, limits: Limits) -> Result<(), BudgetError> {
         let account = AccountId::Run(run.clone());
-        if self.shared.ledger.is_open(&account) {
-            return Err(BudgetError::DuplicateRun { run: run.clone() });
+        if self.shared.ledger.open_new(account, limits) {
+            return Ok(());
         }
-        self.shared.ledger.open(account, limits);
-        Ok(())
+        Err(BudgetError::DuplicateRun { run: run.clone() })
     }
 
     /// Closes a run and says what it spent. Tasks of it that are still live charge their wider accounts alone from then on.

@@ -12,7 +12,7 @@ use crate::agent::{AgentError, TaskContext};
 use crate::engine::{Launch, Phase, Report, RunEnd, Signal};
 use crate::orchestrator::hooks::refusal_failure;
 use crate::orchestrator::shared::Shared;
-use crate::plugin::{HeldCommands, HookPoint, panic_text};
+use crate::plugin::{HeldCommands, HookPoint, panic_message};
 use crate::task::{
     BoundsExceeded, FailureKind, Refusal, TaskEvent, TaskFailure, TaskOutcome, bounded,
 };
@@ -218,7 +218,7 @@ impl Run {
             Ok(Err(error)) => Report::Failed(error.into_failure()),
             Err(panic) => Report::Failed(TaskFailure::new(
                 FailureKind::Panicked,
-                panic_text(panic.as_ref()),
+                panic_message(panic.as_ref()).unwrap_or("the agent gave no text"),
             )),
         }
     }

@@ -23,12 +23,12 @@ use crate::orchestrator::spawn::{Kind, Spawner};
 use crate::orchestrator::{UniversalOrchestrator, background, control};
 use crate::plugin::{
     Control, LinkError, Plugin, PluginContext, PluginDescriptor, PluginError, PluginHost,
-    PluginManifest, PluginSource, PluginWishes, linked, resolve,
+    PluginManifest, PluginSource, PluginWishes, linked, resolve, write_told,
 };
 use crate::routing::{Cheapest, Fastest, LeastLoaded, RoundRobin, RoutingPolicy};
 
-/// Why an orchestrator did not start.
-#[derive(Debug, thiserror::Error)]
+/// Why an orchestrator did not start. Its `Debug` form is the text as well, for a `main` that returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration does not fit.
@@ -38,7 +38,7 @@ pub enum StartError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// A plugin did not start; those before it were stopped.
-    #[error("plugin {name:?} did not start")]
+    #[error("plugin {name:?} did not start: {source}")]
     Plugin {
         /// The plugin.
         name: &'static str,
@@ -54,6 +54,12 @@ pub enum StartError {
         "this program is built with panic = \"abort\", so a panic of a plugin or agent could not be contained: use panic = \"unwind\""
     )]
     PanicAbort,
+}
+
+impl std::fmt::Debug for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write_told(self, f)
+    }
 }
 
 /// Describes an orchestrator.

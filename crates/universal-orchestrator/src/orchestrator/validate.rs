@@ -194,11 +194,13 @@ pub(crate) fn check_lists(
             max,
         });
     }
-    let longest = capabilities.iter().map(|c| c.as_str().len()).max();
-    let (bytes, max) = (longest.unwrap_or(0), config.tasks.id_bytes_max);
-    if bytes > max {
-        let kind = "capability";
-        return Err(IdError::TooLong { kind, bytes, max }.into());
+    let max = config.tasks.id_bytes_max;
+    if let Some(capability) = capabilities.iter().find(|c| c.as_str().len() > max) {
+        return Err(AgentFault::CapabilityTooLong {
+            capability: capability.clone(),
+            bytes: capability.as_str().len(),
+            max,
+        });
     }
     Ok(check_labels(labels)?)
 }

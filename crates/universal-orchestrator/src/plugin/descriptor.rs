@@ -27,7 +27,7 @@ impl PluginManifest {
         }
     }
 
-    /// Plugins whose hooks of the same stage run before this one's. Each must be part of the orchestrator.
+    /// Plugins whose hooks of the same stage run before this one's. Each must be linked; one that is switched off is not waited for.
     #[must_use]
     pub const fn after(mut self, names: &'static [&'static str]) -> Self {
         self.after = names;

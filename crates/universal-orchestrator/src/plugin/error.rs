@@ -1,6 +1,7 @@
 //! What goes wrong with plugins.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,21 @@ impl PluginError {
             source: Some(Arc::new(source)),
         }
     }
+}
+
+/// Writes an error as people read it, with those causes that its text does not tell: `main` shows the `Debug` form of what it returns.
+pub(crate) fn write_told(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.contains(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        cause = error.source();
+    }
+    f.write_str(&told)
 }
 
 /// A hook that could not do its work.

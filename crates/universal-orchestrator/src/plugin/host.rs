@@ -442,11 +442,13 @@ const fn observe_point(what: &Observed<'_>) -> HookPoint {
 
 /// The text of a panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}"))
+    panic_message(panic).map_or_else(|| "panicked".to_owned(), |text| format!("panicked: {text}"))
+}
+
+/// What a panic says, when it says something.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }
 
 /// A guard call for registrations, spelled once.

@@ -15,10 +15,13 @@ pub use call::{GuardCall, Observed, Shape, ShapeCall, Verdict};
 pub(crate) use context::{Command, HeldCommands, HostView};
 pub use context::{Control, ControlError, HookContext, PluginContext};
 pub use descriptor::{BuildPlugin, Linked, PluginDescriptor, PluginManifest, linked};
+pub(crate) use error::write_told;
 pub use error::{HookFault, PluginError};
 pub use health::{HealthStatus, PluginHealth, PluginStatus};
 pub use hookset::{HookPoint, HookSet, Stage};
-pub(crate) use host::{FaultSink, PluginHost, ShapePoint, panic_text, register_call};
+pub(crate) use host::{
+    FaultSink, PluginHost, ShapePoint, panic_message, panic_text, register_call,
+};
 pub use resolve::LinkError;
 pub(crate) use resolve::{PluginSource, PluginWishes, resolve};
 pub use section::PluginSection;

@@ -1,12 +1,14 @@
 //! From what is linked, given and configured to the ordered list of plugins that run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use crate::plugin::error::write_told;
 use crate::plugin::host::Loaded;
 use crate::plugin::{Plugin, PluginDescriptor, PluginError, PluginManifest, PluginSection};
 
 /// Why the set of plugins does not work. Each text says what to write instead.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
     /// Two plugins of one name.
@@ -23,7 +25,7 @@ pub enum LinkError {
     },
     /// A plugin must be there and is not.
     #[error(
-        "plugin {name:?} is required and not linked (linked: {linked}): add its crate to Cargo.toml and write `use universal_orchestrator_{name} as _;` in the program, or enable the feature `{name}` of universal-orchestrator-bundle"
+        "plugin {name:?} is required and not linked (linked: {linked}): add its crate to Cargo.toml and write `use its_crate as _;` in the program; plugins of this project can also come as a feature of universal-orchestrator-bundle"
     )]
     Required {
         /// The missing name.
@@ -33,7 +35,7 @@ pub enum LinkError {
     },
     /// A section for a plugin that is not there.
     #[error(
-        "section [plugins.{name}] is for a plugin that is not linked (linked: {linked}): write `use universal_orchestrator_{name} as _;` in the program, or remove the section"
+        "section [plugins.{name}] is for a plugin that is not linked (linked: {linked}): add its crate to Cargo.toml and write `use its_crate as _;` in the program, or remove the section; plugins of this project can also come as a feature of universal-orchestrator-bundle"
     )]
     SectionWithoutPlugin {
         /// The section.
@@ -58,7 +60,7 @@ pub enum LinkError {
         names: Vec<&'static str>,
     },
     /// A plugin could not be built.
-    #[error("plugin {name:?} could not be built")]
+    #[error("plugin {name:?} could not be built: {source}")]
     Build {
         /// The plugin.
         name: &'static str,
@@ -66,6 +68,12 @@ pub enum LinkError {
         #[source]
         source: PluginError,
     },
+}
+
+impl fmt::Debug for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_told(self, f)
+    }
 }
 
 /// Where a plugin comes from.
@@ -129,8 +137,7 @@ pub(crate) fn resolve(
             linked: linked(),
         });
     }
-    by_name.retain(|name, _| !wishes.disabled.contains(*name));
-    let order = order(&by_name)?;
+    let order = order(&by_name, &wishes.disabled)?;
     let mut loaded = Vec::with_capacity(order.len());
     for name in order {
         let Some(source) = by_name.remove(name) else {
@@ -152,10 +159,14 @@ pub(crate) fn resolve(
     Ok(loaded)
 }
 
-/// Declared order, ties by name: Kahn's algorithm on a sorted map.
-fn order(plugins: &BTreeMap<&'static str, PluginSource>) -> Result<Vec<&'static str>, LinkError> {
+/// Declared order, ties by name: Kahn's algorithm on a sorted map. Nobody waits for a disabled plugin.
+fn order(
+    plugins: &BTreeMap<&'static str, PluginSource>,
+    disabled: &BTreeSet<String>,
+) -> Result<Vec<&'static str>, LinkError> {
+    let runs = |name: &str| !disabled.contains(name);
     let mut waits_for: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
-    for (name, source) in plugins {
+    for (name, source) in plugins.iter().filter(|(name, _)| runs(name)) {
         let after = source.manifest().after;
         if let Some(unknown) = after.iter().find(|a| !plugins.contains_key(*a)) {
             return Err(LinkError::UnknownAfter {
@@ -163,7 +174,8 @@ fn order(plugins: &BTreeMap<&'static str, PluginSource>) -> Result<Vec<&'static 
                 after: unknown,
             });
         }
-        waits_for.insert(name, after.iter().copied().collect());
+        let after = after.iter().copied().filter(|a| runs(a));
+        waits_for.insert(name, after.collect());
     }
     let mut order = Vec::with_capacity(waits_for.len());
     while !waits_for.is_empty() {
@@ -280,10 +292,24 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("use universal_orchestrator_security as _;"),
+            error.contains("add its crate to Cargo.toml and write `use its_crate as _;`"),
             "{error}"
         );
         assert!(error.contains("linked: a"), "{error}");
+    }
+
+    #[test]
+    fn a_disabled_plugin_is_not_waited_for_and_keeps_nobody_from_starting() {
+        let mut wishes = wishes();
+        wishes.disabled.insert("b".to_owned());
+        let sources = vec![
+            plugin("a", &["b", "c"]),
+            plugin("b", &["a", "ghost"]),
+            plugin("c", &[]),
+        ];
+        let loaded = resolve(sources, wishes).unwrap();
+        let names: Vec<_> = loaded.iter().map(|l| l.manifest.name).collect();
+        assert_eq!(names, ["c", "a"]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub use outcome::{TaskOutcome, TaskView};
 pub use patch::TaskPatch;
 pub use record::{Extensions, TaskRecord};
 pub use refusal::{Deadlock, Refusal, Refused, UnavailableCounts, Veto};
+pub(crate) use refusal::{busy_text, demand_text};
 pub use report::ReportError;
 pub(crate) use request::TaskOptions;
 pub use request::{AfterFailure, Priority, Task};

@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::agent::AgentRole;
 use crate::budget::BudgetError;
-use crate::capability::CapabilitySet;
+use crate::capability::{CapabilitySet, Labels};
 use crate::id::{AgentId, Capability, Key, TaskId, shortened};
 use crate::task::{Task, TaskFault, TaskState};
 
@@ -118,6 +119,51 @@ pub enum Deadlock {
     },
 }
 
+/// What a task asks of an agent, in words; `None` when any agent does.
+pub(crate) fn demand_text(
+    required: &CapabilitySet,
+    role: Option<AgentRole>,
+    labels: &Labels,
+) -> Option<String> {
+    let names: Vec<&str> = required.iter().map(Capability::as_str).collect();
+    let pairs: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let rest = [
+        role.map(|role| format!("role {}", role.as_str())),
+        match pairs.len() {
+            0 => None,
+            1 => Some(format!("label {}", pairs[0])),
+            _ => Some(format!("labels {}", pairs.join(", "))),
+        },
+    ];
+    let rest: Vec<String> = rest.into_iter().flatten().collect();
+    let parts = [names.join(", "), rest.join(" and ")];
+    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    (!parts.is_empty()).then(|| shortened(&parts.join(" with "), 300))
+}
+
+fn nobody(required: &CapabilitySet, role: Option<AgentRole>, labels: &Labels) -> String {
+    match demand_text(required, role, labels) {
+        Some(demand) => format!("no agent registered has {demand}"),
+        None => "no agent is registered that fits".to_owned(),
+    }
+}
+
+pub(crate) fn busy_text(busy: u32, capable: u32) -> String {
+    match capable.saturating_sub(busy) {
+        0 => format!("{busy} busy"),
+        others => format!("{busy} busy, {others} not available"),
+    }
+}
+
+fn lack(nearest: Option<&Capability>, similar: Option<&Capability>) -> String {
+    let quoted = |c: &Capability| shortened(&format!("{c:?}"), 80);
+    match (nearest, similar) {
+        (_, Some(c)) => format!(" (names are case-sensitive: there is {})", quoted(c)),
+        (Some(c), None) => format!(" (nobody has {})", quoted(c)),
+        (None, None) => String::new(),
+    }
+}
+
 /// Why a task was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -140,21 +186,29 @@ pub enum Refusal {
         id: TaskId,
     },
     /// No agent registered has all the capabilities, role and labels.
-    #[error("no agent registered has {}{}: register one", shortened(&format!("{required:?}"), 300), .nearest.as_ref().map(|c| format!(" (nobody has {c:?})")).unwrap_or_default())]
+    #[error("{}{}: register one", nobody(required, *role, labels), lack(nearest.as_ref(), similar.as_ref()))]
     NoCapableAgent {
         /// What was required.
         required: CapabilitySet,
+        /// The role that was asked for.
+        role: Option<AgentRole>,
+        /// The labels that were asked for.
+        labels: Labels,
         /// A required capability that no agent has at all.
         nearest: Option<Capability>,
+        /// What an agent has that differs from `nearest` in upper and lower case alone.
+        similar: Option<Capability>,
     },
     /// Capable agents exist and every slot of theirs is taken.
-    #[error("all {capable} capable agents are busy: submit_task queues, or register more agents")]
+    #[error("no capable agent is free ({}): submit_task queues, or register more agents", busy_text(*busy, *capable))]
     AllBusy {
         /// How many are capable.
         capable: u32,
+        /// How many of them are available and busy; the others are not available.
+        busy: u32,
     },
     /// Capable agents exist and none may take work.
-    #[error("{capable} capable agents and none available: {counts}; wake or release one")]
+    #[error("no capable agent is available ({counts}): wake or release one")]
     AllUnavailable {
         /// How many are capable.
         capable: u32,

@@ -216,7 +216,7 @@ impl Task {
         self
     }
 
-    /// Deadline counted from acceptance.
+    /// Deadline counted from acceptance; zero is one that has passed, and refused.
     #[must_use]
     pub fn deadline_in(mut self, time: Duration) -> Self {
         self.options_mut().deadline_in = Some(time);

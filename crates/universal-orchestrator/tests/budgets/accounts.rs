@@ -1,5 +1,7 @@
 //! Which accounts a task draws on: its own and its parents', the run, the tenant's day, the whole, the agent's.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 use universal_orchestrator::{
     AccountId, AgentError, Amount, BudgetError, Limits, Refusal, RunId, Task, TaskContext,
@@ -215,6 +217,40 @@ async fn runs_are_opened_once_and_closed_once_and_their_tasks_go_on() {
     assert_eq!(stands(&o, &AccountId::Global), (11, 0));
     open(&o, "r", tokens(10));
     assert_eq!(stands(&o, &AccountId::Run(run)), (0, 0), "a new one");
+}
+
+/// Of two callers that open the same run at the same time, one succeeds, and its limits hold.
+#[tokio::test(start_paused = true)]
+async fn a_run_is_opened_by_one_of_two_callers() {
+    let o = plain().await;
+    let runs: Vec<_> = (0..20_000)
+        .map(|n| RunId::new(format!("r{n}")).unwrap())
+        .collect();
+    let there = AtomicU64::new(0);
+    let opened_by = |caller: u64| {
+        let (o, runs, there) = (&o, &runs, &there);
+        move || {
+            let opens = |(round, run): (u64, &RunId)| {
+                there.fetch_add(1, Ordering::SeqCst);
+                // std::sync::Barrier wakes one after the other.
+                while there.load(Ordering::SeqCst) < 2 * (round + 1) {
+                    std::thread::yield_now();
+                }
+                o.open_run(run, tokens(caller)).is_ok()
+            };
+            (0..).zip(runs).map(opens).collect::<Vec<_>>()
+        }
+    };
+    let opened: Vec<Vec<bool>> = std::thread::scope(|s| {
+        let callers: Vec<_> = (0..2).map(|caller| s.spawn(opened_by(caller))).collect();
+        callers.into_iter().map(|c| c.join().unwrap()).collect()
+    });
+    for (n, run) in runs.iter().enumerate() {
+        let winners: Vec<u64> = (0..2).filter(|c| opened[*c as usize][n]).collect();
+        let limits = o.account(&AccountId::Run(run.clone())).unwrap().limits;
+        assert_eq!(winners.len(), 1, "{run}");
+        assert_eq!(limits, tokens(winners[0]), "{run}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

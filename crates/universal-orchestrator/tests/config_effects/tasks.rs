@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use universal_orchestrator::{
-    AgentError, AgentSpec, FailureKind, OrchestratorConfig, Refused, ReportError, Task,
-    TaskContext, TaskState, UniversalOrchestrator, agent_fn,
+    AgentChange, AgentError, CapabilitySet, FailureKind, OrchestratorConfig, Refused, ReportError,
+    Task, TaskContext, TaskState, UniversalOrchestrator, agent_fn,
 };
 
 use crate::common::*;
@@ -330,10 +330,16 @@ async fn a_slow_reader_of_progress_finds_the_newest_reports() {
 #[tokio::test(start_paused = true)]
 async fn ids_of_agents_and_capabilities_are_limited_too() {
     let o = with_config(|c| c.tasks.id_bytes_max = 4).await;
-    let specs: [AgentSpec; 2] = [external("agent", &["x"]), external("a", &["speed"])];
-    for spec in specs {
-        let refused = o.register_agent(spec).await.unwrap_err().to_string();
-        assert!(refused.contains("has 5 bytes, the limit"), "{refused}");
+    let says = |what| format!("{what} has 5 bytes, the limit tasks.id_bytes_max is 4: shorten it");
+    for (spec, what) in [
+        (external("agent", &["x"]), "agent id"),
+        (external("a", &["speed", "x"]), "capability \"speed\""),
+    ] {
+        let refused = o.register_agent(spec).await.unwrap_err();
+        assert_eq!(refused.reason().to_string(), says(what));
     }
-    o.register_agent(external("abcd", &["efgh"])).await.unwrap();
+    let id = o.register_agent(external("abcd", &["efgh"])).await.unwrap();
+    let change = AgentChange::new().capabilities(CapabilitySet::new(["speed"]).unwrap());
+    let refused = o.update_agent(&id, change).await.unwrap_err();
+    assert_eq!(refused.to_string(), says("capability \"speed\""));
 }

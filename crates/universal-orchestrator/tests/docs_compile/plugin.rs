@@ -1,7 +1,7 @@
 //! The code of docs/writing-a-plugin.md.
 #![expect(unreachable_pub, reason = "on the page it is the root of a crate")]
 
-use universal_orchestrator::plugin::{LinkError, PluginError, PluginSection, linked};
+use universal_orchestrator::plugin::{LinkError, PluginSection, linked};
 use universal_orchestrator::{OrchestratorConfig, StartError, UniversalOrchestrator};
 
 // What is a crate of its own on the page.
@@ -421,9 +421,13 @@ async fn the_page_quotes_the_real_errors() {
     ));
     quoted(&error.to_string());
     quoted(&start("[plugins.deny_list]").await.to_string());
-    let section = PluginSection::from_toml("deny_list", "task_type = []").unwrap();
-    let error: PluginError = section
-        .parse::<universal_orchestrator_deny_list::DenyListConfig>()
+    let config = OrchestratorConfig::from_toml_str("plugins.deny_list.task_type = []").unwrap();
+    let error = UniversalOrchestrator::builder()
+        .without_linked_plugins()
+        .plugin_descriptor(&universal_orchestrator_deny_list::DENY_LIST)
+        .config(config)
+        .start()
+        .await
         .unwrap_err();
     quoted(&error.to_string());
 }

@@ -490,7 +490,7 @@ const fn ending(told: Told) -> Ending {
 
 fn refusal_text(refused: &Refused) -> String {
     match refused.reason() {
-        Refusal::AllBusy { capable } => format!("all_busy {capable}"),
+        Refusal::AllBusy { capable, .. } => format!("all_busy {capable}"),
         Refusal::AllUnavailable { capable, counts } => {
             format!("all_unavailable {capable} {counts:?}")
         }

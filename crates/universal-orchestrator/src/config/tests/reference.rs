@@ -60,6 +60,14 @@ fn what_is_written_out_reads_back() {
 }
 
 #[test]
+fn the_reference_says_who_reads_the_environment() {
+    let text = configuration_markdown();
+    assert!(text.contains(
+        "`OrchestratorConfig::load` reads file and environment; `from_toml_file`, `from_toml_str` and `start` do not read the environment."
+    ));
+}
+
+#[test]
 fn every_text_states_default_limits_and_zero() {
     for (path, shape, default) in keys() {
         let text = &shape.text;

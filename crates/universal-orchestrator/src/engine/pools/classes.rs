@@ -116,9 +116,9 @@ impl Pools {
         best.map(|(_, agent)| agent)
     }
 
-    /// Whether a class has a ready agent that the queue may push to.
-    pub(crate) fn has_ready(&self, class: ClassIx) -> bool {
-        let heads = &self.heads[Reach::Push as usize];
+    /// Whether a class has a ready agent that can be reached so.
+    pub(crate) fn has_ready(&self, class: ClassIx, reach: Reach) -> bool {
+        let heads = &self.heads[reach as usize];
         self.classes[class as usize]
             .pools
             .iter()

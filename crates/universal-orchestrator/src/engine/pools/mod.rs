@@ -148,6 +148,17 @@ impl Pools {
             .cloned()
     }
 
+    /// A capability of an agent that differs from this one in upper and lower case alone.
+    pub(crate) fn in_other_case(&self, capability: &Capability) -> Option<Capability> {
+        fn lower(name: &Capability) -> impl Iterator<Item = char> + '_ {
+            name.as_str().chars().flat_map(char::to_lowercase)
+        }
+        let mut known = self.agents_with.keys();
+        known
+            .find(|known| lower(known).eq(lower(capability)))
+            .cloned()
+    }
+
     /// Counts an agent into the pool of its signature.
     pub(crate) fn join(
         &mut self,
