@@ -255,7 +255,7 @@ impl Engine {
         now: Stamp,
     ) -> Option<Result<Accepted, Refusal>> {
         let may_come_again = self.settings.queue.max_tasks > 0;
-        if may_come_again && !self.has_room() && self.check_door(record).is_ok() {
+        if may_come_again && !self.has_room() && self.check_door(record, way.parent).is_ok() {
             return None;
         }
         Some(self.submit(record, way, now))
