@@ -19,13 +19,13 @@ fn tokens(limit: u64) -> Limits {
 }
 
 fn open(o: &UniversalOrchestrator, run: &str, limits: Limits) -> AccountId {
-    let run = RunId::new(run).unwrap();
-    o.open_run(&run, limits).unwrap();
+    let run = RunId::new(run).expect("it is an id");
+    o.open_run(&run, limits).expect("it is new");
     AccountId::Run(run)
 }
 
 fn spent_tokens(o: &UniversalOrchestrator, account: &AccountId) -> u64 {
-    o.account(account).unwrap().spent.tokens
+    o.account(account).expect("it is open").spent.tokens
 }
 
 /// A task of run `r` that needs `amount` tokens and sleeps for 100 ms.
@@ -54,7 +54,7 @@ fn named(agents: &[(&str, Option<Limits>)]) -> Vec<universal_orchestrator::Agent
 async fn with_agents(agents: &[(&str, Option<Limits>)]) -> UniversalOrchestrator {
     let o = plain().await;
     for spec in named(agents) {
-        o.register_agent(spec).await.unwrap();
+        o.register_agent(spec).await.expect("it is new");
     }
     o
 }

@@ -287,10 +287,10 @@ impl Reservation {
     fn close(&mut self, actual: Amount) {
         if let (Some(amount), Some(hold)) = (self.amount.take(), self.cell.hold()) {
             hold.settle(&amount, &actual);
-            if hold.has_freed() {
-                if let Some(host) = self.cell.host.upgrade() {
-                    host.budget_freed();
-                }
+            if hold.has_freed()
+                && let Some(host) = self.cell.host.upgrade()
+            {
+                host.budget_freed();
             }
         }
     }

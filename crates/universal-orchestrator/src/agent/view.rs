@@ -42,6 +42,11 @@ pub enum Availability {
     OverBudget,
 }
 
+impl Availability {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::OverBudget as usize + 1;
+}
+
 /// A snapshot of an agent.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]

@@ -152,9 +152,15 @@ impl AgentSlot {
         Availability::Available
     }
 
-    /// Whether a call that its breaker, or its own budget, has let through before may be made now.
+    /// Whether its own budget has no room for another attempt.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.rare.as_ref().is_some_and(|r| r.spent)
+    }
+
+    /// Whether a call that its breaker has let through before may be made now.
     pub(crate) fn is_available_to_one_let_through(&self, now: Stamp) -> bool {
         match self.availability(now) {
+            // What its own budget had no room for is not this one.
             Availability::Available | Availability::OverBudget => true,
             Availability::BreakerOpen => {
                 let breaker = self.rare.as_ref().and_then(|r| r.breaker.as_ref());
@@ -163,11 +169,6 @@ impl AgentSlot {
             }
             _ => false,
         }
-    }
-
-    /// Whether its own budget has no room for another attempt.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.rare.as_ref().is_some_and(|r| r.spent)
     }
 
     pub(crate) fn lane(&self) -> Lane {
@@ -205,7 +206,7 @@ pub(crate) struct AgentTable {
     hasher: RandomState,
     pub(crate) counts: AgentCounts,
     /// Agents of each pool by availability, in the order of [`Availability`].
-    by_pool: Vec<[u32; 7]>,
+    by_pool: Vec<[u32; Availability::COUNT]>,
     /// Those whose breaker lets nothing through, so that the status need not look for them.
     pub(crate) breaker_open: BTreeSet<AgentKey>,
 }
@@ -282,10 +283,10 @@ impl AgentTable {
         self.in_pool(pool)[counted] += 1;
     }
 
-    fn in_pool(&mut self, pool: PoolIx) -> &mut [u32; 7] {
+    fn in_pool(&mut self, pool: PoolIx) -> &mut [u32; Availability::COUNT] {
         let at = pool as usize;
         if self.by_pool.len() <= at {
-            self.by_pool.resize(at + 1, [0; 7]);
+            self.by_pool.resize(at + 1, [0; Availability::COUNT]);
         }
         &mut self.by_pool[at]
     }
