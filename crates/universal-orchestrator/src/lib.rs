@@ -1,6 +1,12 @@
 //! One orchestrator, in code, for all agents: register who can work, delegate what must be done, complete it once, and see what happened.
 //!
 //! Start at [`UniversalOrchestrator`]. Agents are described by [`AgentSpec`], tasks by [`Task`], plugins by [`plugin::Plugin`].
+//!
+//! What these show of other crates stands here too, so that a program needs no dependency of its own for it:
+//! [`Decimal`] of `rust_decimal` in [`Amount`] and [`Limits`], [`CancellationToken`] of `tokio_util` in [`TaskContext::cancellation`],
+//! [`Instant`] of `tokio` in deadlines, [`Value`] and [`json!`] of `serde_json` in payloads and results,
+//! [`Table`] of `toml` in [`config::PluginsConfig`], [`Recorder`] of `metrics` in [`OrchestratorBuilder::metrics_recorder`],
+//! and [`async_trait`](macro@async_trait) for [`Agent`] and [`plugin::Plugin`].
 
 pub mod config;
 pub mod metrics;
@@ -19,6 +25,7 @@ mod routing;
 mod status;
 mod task;
 
+pub use ::metrics::Recorder;
 pub use agent::{
     Agent, AgentCallError, AgentChange, AgentError, AgentFault, AgentRole, AgentSpec, AgentView,
     Availability, Intent, RegisterRefusal, RegisterRefused, Reservation, SubprocessAgent,
@@ -43,6 +50,8 @@ pub use routing::{
     AgentFigures, Candidate, CandidateVerdict, Cheapest, Fastest, LeastLoaded, RoundRobin,
     RoutingExplanation, RoutingPolicy,
 };
+pub use rust_decimal::Decimal;
+pub use serde_json::{Value, json};
 pub use status::{
     AgentsStatus, AlertView, BreakerStatus, PerformanceStatus, QueueStatus, Status, TasksStatus,
 };
@@ -52,6 +61,9 @@ pub use task::{
     TaskFailure, TaskFault, TaskOutcome, TaskPatch, TaskRecord, TaskSnapshot, TaskState, TaskView,
     UnavailableCounts, Veto,
 };
+pub use tokio::time::Instant;
+pub use tokio_util::sync::CancellationToken;
+pub use toml::Table;
 
 #[doc(hidden)]
 pub mod __private {
@@ -62,3 +74,13 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
+
+/// An outcome that nobody looks at is a mistake.
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn looks_away(o: universal_orchestrator::TaskOutcome) -> universal_orchestrator::TaskOutcome { o }
+/// fn main() { let _: fn(_) = |o| { looks_away(o); }; }
+/// ```
+#[cfg(doctest)]
+mod outcomes_are_looked_at {}

@@ -99,21 +99,23 @@ async fn every_hook_fires_in_order_of_stage_after_and_name() {
         "observe delegate",
     ];
     let whole = [&queued[..], &RUN[..], &["observe complete"]].concat();
-    o.submit_task(task("x").payload(0))
-        .await
-        .unwrap()
-        .outcome()
-        .await
-        .unwrap();
+    drop(
+        o.submit_task(task("x").payload(0))
+            .await
+            .unwrap()
+            .outcome()
+            .await
+            .unwrap(),
+    );
     expect("submit_task in process", &whole);
-    o.execute(task("x").payload(0)).await.unwrap();
+    drop(o.execute(task("x").payload(0)).await.unwrap());
     expect("execute", &whole);
     o.submit_task(task("y")).await.unwrap();
     let pulled = o.next_task(&aid("e"), ms(0)).await.unwrap().unwrap();
     o.complete_task(pulled.delegation(), 1).await.unwrap();
     expect("next_task", &whole);
     let d = o.delegate_task(task("x").payload(0)).await.unwrap();
-    o.wait_task(d.task()).await.unwrap();
+    drop(o.wait_task(d.task()).await.unwrap());
     expect(
         "delegate_task in process",
         &[
@@ -170,7 +172,7 @@ async fn a_hook_that_is_not_declared_is_not_called() {
     )
     .await;
     o.register_agent(worker("w", &["x"], echo())).await.unwrap();
-    o.execute(task("x").payload(1)).await.unwrap();
+    drop(o.execute(task("x").payload(1)).await.unwrap());
     assert_eq!(log.lines(), ["observe complete p"]);
 }
 

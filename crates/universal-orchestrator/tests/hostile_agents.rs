@@ -174,7 +174,10 @@ async fn a_change_that_does_not_fit_changes_nothing() {
         (change().concurrency(0), "concurrency 0"),
         (change().concurrency(u32::MAX), "concurrency 4294967295"),
         (change().capabilities(many), "agents.capabilities_max is 64"),
-        (change().capabilities(long), "has 11 bytes, the limit tasks.id_bytes_max is 10"),
+        (
+            change().capabilities(long),
+            "\"elevenbytes\" has 11 bytes, the limit tasks.id_bytes_max is 10",
+        ),
         (change().labels(labels), "tasks.labels_max is 32"),
         (change().labels(label("", "v")), "label name is empty"),
         (

@@ -434,7 +434,7 @@ async fn lists_take_any_filter() {
     let o = plain().await;
     o.register_agent(worker("w", &["a"], echo())).await.unwrap();
     for _ in 0..3 {
-        o.execute(task("a")).await.unwrap();
+        drop(o.execute(task("a")).await.unwrap());
     }
     let all = TaskFilter::all;
     assert_eq!(o.tasks(&all().limit(0)).len(), 0);

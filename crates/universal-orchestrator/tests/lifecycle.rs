@@ -540,7 +540,7 @@ async fn the_parents_end_cancels_its_children() {
             if how == "early return" {
                 assert!(tokio::time::timeout(secs(5), child).await.is_err());
             } else {
-                child.await?;
+                drop(child.await?);
             }
             Ok::<_, AgentError>(())
         });
@@ -680,7 +680,7 @@ async fn dead_letters_are_kept_listed_and_replayed_once() {
     let ann = o.as_principal("ann").unwrap();
     for n in 0..3 {
         let given = task("x").id(format!("t{n}").as_str()).payload(n);
-        ann.execute(given).await.unwrap();
+        drop(ann.execute(given).await.unwrap());
     }
     let letters = o.dead_letters();
     let ids: Vec<String> = letters.iter().map(|l| l.task.id.to_string()).collect();
@@ -756,7 +756,7 @@ async fn results_are_retained_as_long_and_as_many_as_configured() {
     o.register_agent(worker("a", &["x"], echo())).await.unwrap();
     for n in 0..3 {
         let given = task("x").id(format!("t{n}").as_str()).payload(n);
-        o.execute(given).await.unwrap();
+        drop(o.execute(given).await.unwrap());
     }
     assert!(o.task(&tid("t0")).is_none(), "the oldest went");
     let handle = o.task(&tid("t2")).unwrap();
@@ -769,7 +769,7 @@ async fn results_are_retained_as_long_and_as_many_as_configured() {
     assert!(handle.outcome().await.is_err());
     assert!(handle.view().is_none());
     assert_eq!(o.status().tasks.retained, 0);
-    o.execute(task("x").id("t1").payload(0)).await.unwrap();
+    drop(o.execute(task("x").id("t1").payload(0)).await.unwrap());
 
     let o = with_config(|c| c.tasks.retained_results_max = 0).await;
     o.register_agent(worker("a", &["x"], sleeper()))
@@ -818,7 +818,7 @@ async fn progress_reaches_two_listeners_and_ends_with_the_task() {
     assert!(handle.progress().next().await.is_none(), "over already");
     let handle = o.submit_task(task("x").payload(10)).await.unwrap();
     let mut slow = handle.progress();
-    handle.outcome().await.unwrap();
+    drop(handle.outcome().await.unwrap());
     let mut got = Vec::new();
     while let Some(value) = slow.next().await {
         got.push(value.as_u64().unwrap());

@@ -106,7 +106,7 @@ async fn scenario(o: &UniversalOrchestrator) {
         .submit_task(task("out").deadline_in(ms(50)))
         .await
         .unwrap();
-    late.outcome().await.unwrap();
+    drop(late.outcome().await.unwrap());
     assert!(o.submit_task(task("out")).await.unwrap().cancel());
     o.delegate_task(task("nobody has this")).await.unwrap_err();
     o.submit_task(Task::new("\n")).await.unwrap_err();
@@ -199,14 +199,14 @@ async fn times_and_rates_are_those_of_the_window() {
         .await
         .unwrap();
     for millis in [100, 300] {
-        o.execute(task("a").payload(millis)).await.unwrap();
+        drop(o.execute(task("a").payload(millis)).await.unwrap());
     }
     let performance = o.status().performance;
     assert_eq!(performance.average_task_duration_ms, 200.0);
     assert_eq!(performance.error_rate_percent, 0.0);
     assert!(performance.throughput_per_second > 0.0);
     tokio::time::sleep(secs(11)).await;
-    o.execute(task("a").payload(500)).await.unwrap();
+    drop(o.execute(task("a").payload(500)).await.unwrap());
     assert_eq!(o.status().performance.average_task_duration_ms, 500.0);
 }
 

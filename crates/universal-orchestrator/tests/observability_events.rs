@@ -140,7 +140,7 @@ async fn what_happens_to_a_task_is_told() {
 
     let late = task("a").id("late").deadline_in(secs(1));
     let late = o.submit_task(late).await.unwrap();
-    late.outcome().await.unwrap();
+    drop(late.outcome().await.unwrap());
     assert_eq!(
         told(&mut events),
         [accepted("late"), finished("late", "timed_out")]
@@ -151,7 +151,7 @@ async fn what_happens_to_a_task_is_told() {
     assert_eq!(told(&mut events)[1..], [finished("unwanted", "cancelled")]);
 
     let banned = Task::new("banned").requires(["b"]).id("banned");
-    o.execute(banned).await.unwrap();
+    drop(o.execute(banned).await.unwrap());
     let last = told(&mut events).pop();
     assert_eq!(last, Some(finished("banned", "rejected")));
 
@@ -429,7 +429,7 @@ async fn each_hook_runs_in_a_span_that_names_it() {
     let _guard = tracing::subscriber::set_default(recording.clone());
     let o = with_plugins(|_| {}, vec![(manifest("p", start_guard()), bouncer())]).await;
     o.register_agent(worker("w", &["a"], echo())).await.unwrap();
-    o.execute(task("a")).await.unwrap();
+    drop(o.execute(task("a")).await.unwrap());
     assert_eq!(recording.fields("plugin.hook", "plugin"), ["p"]);
     assert_eq!(recording.fields("plugin.hook", "stage"), ["Guard"]);
     assert_eq!(recording.fields("plugin.hook", "point"), ["Start"]);

@@ -273,7 +273,7 @@ async fn the_numbers_of_series_and_labels_do_not_grow_with_what_passes_through()
                 .requires([&capability])
                 .tenant(format!("tenant-{i}"))
                 .concurrency_key(format!("key-{i}"));
-            o.execute(task).await.unwrap();
+            drop(o.execute(task).await.unwrap());
             let refused = Task::new("t").requires([format!("nobody-{i}")]);
             o.execute(refused).await.unwrap_err();
         }

@@ -44,8 +44,12 @@ async fn family(
     child: impl Fn(&TaskContext) -> Task + Send + Sync + 'static,
 ) -> Refusals {
     let refusals = Refusals::default();
-    o.register_agent(parent(&refusals, child)).await.unwrap();
-    o.register_agent(worker("c", &["c"], echo())).await.unwrap();
+    o.register_agent(parent(&refusals, child))
+        .await
+        .expect("it fits");
+    o.register_agent(worker("c", &["c"], echo()))
+        .await
+        .expect("it fits");
     refusals
 }
 
@@ -83,7 +87,7 @@ async fn a_child_of_a_task_at_work_is_taken_while_intake_is_paused() {
 async fn a_child_that_needs_the_last_of_max_concurrent_tasks_is_refused() {
     let o = with_config(|c| c.max_concurrent_tasks = 1).await;
     let refusals = family(&o, |_| task("c")).await;
-    o.execute(task("p").payload(0)).await.unwrap();
+    let _ = o.execute(task("p").payload(0)).await.unwrap();
     assert_eq!(only(&refusals), Deadlock::ConcurrentTasks { max: 1 });
 }
 
@@ -92,15 +96,16 @@ async fn a_child_that_needs_its_ancestors_concurrency_key_is_refused() {
     let o = plain().await;
     let refusals = family(&o, |_| task("c").concurrency_key("k")).await;
     let keyed = task("p").payload(0).concurrency_key("k");
-    o.execute(keyed).await.unwrap();
+    let _ = o.execute(keyed).await.unwrap();
     let deadlock = only(&refusals);
     assert!(deadlock.to_string().contains("key k"), "{deadlock}");
     // Another key, or nobody above with the key, is fine.
     refusals.lock().clear();
-    o.execute(task("p").payload(0).concurrency_key("other"))
+    let _ = o
+        .execute(task("p").payload(0).concurrency_key("other"))
         .await
         .unwrap();
-    o.execute(task("p").payload(0)).await.unwrap();
+    let _ = o.execute(task("p").payload(0)).await.unwrap();
     assert!(refusals.lock().is_empty());
 }
 
@@ -205,7 +210,7 @@ async fn a_dead_letter_is_replayed_once_and_stays_when_its_task_is_refused() {
     let o = with_plugins(|_| {}, vec![slow]).await;
     o.register_agent(failing("w", "no")).await.unwrap();
     for id in ["first", "second", "third"] {
-        o.execute(task("x").id(id)).await.unwrap();
+        let _ = o.execute(task("x").id(id)).await.unwrap();
     }
     let letters = || -> Vec<String> {
         let letters = o.dead_letters();
@@ -273,8 +278,8 @@ async fn a_patch_of_priority_at_start_holds_for_the_next_attempt() {
     };
     let low = of("low", Priority::Low).await.unwrap();
     let high = of("high", Priority::High).await.unwrap();
-    low.outcome().await.unwrap();
-    high.outcome().await.unwrap();
+    let _ = low.outcome().await.unwrap();
+    let _ = high.outcome().await.unwrap();
     assert_eq!(log.lines(), ["low", "low", "high", "high"]);
 }
 

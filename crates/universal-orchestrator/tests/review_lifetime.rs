@@ -309,7 +309,7 @@ async fn an_agent_is_seen_registered_before_what_it_gets() {
     let o = with_plugins(|c| c.queue.queue_unroutable = true, vec![plugin]).await;
     let handle = o.submit_task(task("x")).await.unwrap();
     o.register_agent(worker("a", &["x"], echo())).await.unwrap();
-    handle.outcome().await.unwrap();
+    let _ = handle.outcome().await.unwrap();
     let points = ["submit", "register", "delegate", "start", "complete"];
     assert_eq!(log.lines(), points.map(|p| format!("{p} by anonymous")));
     o.shutdown().await;

@@ -3,11 +3,11 @@
 mod common;
 
 use common::{aid, external, ms, plain, task, tid, with_config, worker};
-use serde_json::json;
 use universal_orchestrator::plugin::PluginError;
 use universal_orchestrator::{
-    AgentError, AgentRole, ConfigError, OrchestratorConfig, StartError, Task,
-    UniversalOrchestrator, agent_fn,
+    AgentError, AgentRole, Amount, CancellationToken, ConfigError, Decimal, IdError, Instant,
+    OrchestratorConfig, Recorder, Refusal, StartError, Table, Task, TaskContext, TaskFault,
+    UniversalOrchestrator, Value, agent_fn, json,
 };
 
 #[tokio::test(start_paused = true)]
@@ -211,4 +211,49 @@ async fn a_start_that_fails_in_main_says_what_to_do() {
         "plugin \"p\" did not start: no licence",
         "the cause is told once"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_comes_after_texts_and_ids_alike() {
+    let o = plain().await;
+    o.register_agent(external("a", &["x"])).await.unwrap();
+    o.submit_task(task("x").id("1")).await.unwrap();
+    let two = tid("2");
+    o.submit_task(task("x").id(&two).after("1")).await.unwrap();
+    let both = task("x").after(String::from("1")).after(&two).after(two);
+    let third = o.submit_task(both).await.unwrap();
+    assert_eq!(
+        third.view().unwrap().waiting_for.as_deref(),
+        Some("2 tasks that it comes after")
+    );
+    let refused = o.submit_task(task("x").after("")).await.unwrap_err();
+    assert!(matches!(
+        refused.reason(),
+        Refusal::Invalid(TaskFault::Id(IdError::Empty { kind: "task id" }))
+    ));
+}
+
+/// A program names no other crate for what the API shows of it.
+#[tokio::test(start_paused = true)]
+async fn what_the_api_shows_of_other_crates_is_exported() {
+    fn takes_any_recorder<R: Recorder + Send + Sync + 'static>(
+        recorder: R,
+    ) -> universal_orchestrator::OrchestratorBuilder {
+        UniversalOrchestrator::builder().metrics_recorder(recorder)
+    }
+    drop(takes_any_recorder(
+        metrics_util::debugging::DebuggingRecorder::new(),
+    ));
+    let o = plain().await;
+    let agent = agent_fn(|_: Value, context: TaskContext| async move {
+        let token: CancellationToken = context.cancellation().clone();
+        context.charge(Amount::money(Decimal::ONE))?;
+        Ok::<_, AgentError>(token.is_cancelled())
+    });
+    o.register_agent(worker("w", &["x"], agent)).await.unwrap();
+    let until = Instant::now() + ms(1_000);
+    let outcome = o.execute(task("x").deadline(until)).await.unwrap();
+    assert_eq!(outcome.result(), &json!(false));
+    let settings: Table = o.config().plugins.settings("none");
+    assert!(settings.is_empty());
 }

@@ -101,7 +101,7 @@ pub enum TaskFault {
     },
 }
 
-/// An [`IdError`], or none when the conversion cannot fail. Lets [`Task::id`] take ids and texts alike.
+/// An [`IdError`], or none when the conversion cannot fail. Lets [`Task::id`](crate::Task::id) and [`Task::after`](crate::Task::after) take ids and texts alike.
 #[derive(Debug)]
 pub struct IdErrorOrNever(pub(crate) Option<IdError>);
 

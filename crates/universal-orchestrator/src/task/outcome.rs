@@ -12,6 +12,7 @@ use crate::id::{AgentId, PrincipalName, RunId, TaskId, TaskType, Tenant};
 use crate::task::{FailureKind, Priority, TaskFailure, TaskRecord, TaskState};
 
 /// What came of a task. A cheap clone.
+#[must_use = "a task that did not succeed says so here and nowhere else"]
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct TaskOutcome(Arc<OutcomeParts>);

@@ -141,15 +141,21 @@ impl Task {
         I: TryInto<TaskId>,
         I::Error: Into<IdErrorOrNever>,
     {
-        match id.try_into() {
-            Ok(id) => self.id = Some(id),
-            Err(error) => {
-                if let IdErrorOrNever(Some(error)) = error.into() {
-                    self.fault.get_or_insert_with(|| Box::new(error.into()));
-                }
-            }
+        if let Some(id) = self.id_from(id) {
+            self.id = Some(id);
         }
         self
+    }
+
+    fn id_from<I>(&mut self, id: I) -> Option<TaskId>
+    where
+        I: TryInto<TaskId>,
+        I::Error: Into<IdErrorOrNever>,
+    {
+        match id.try_into().map_err(Into::into) {
+            Ok(id) => Some(id),
+            Err(IdErrorOrNever(error)) => self.parsed(error.map_or(Ok(None), Err)).flatten(),
+        }
     }
 
     /// Capabilities that an agent must have, all of them.
@@ -260,8 +266,14 @@ impl Task {
 
     /// Not before this task is over. May be given several times.
     #[must_use]
-    pub fn after(mut self, task: impl Into<TaskId>) -> Self {
-        self.options_mut().after.push(task.into());
+    pub fn after<I>(mut self, task: I) -> Self
+    where
+        I: TryInto<TaskId>,
+        I::Error: Into<IdErrorOrNever>,
+    {
+        if let Some(task) = self.id_from(task) {
+            self.options_mut().after.push(task);
+        }
         self
     }
 

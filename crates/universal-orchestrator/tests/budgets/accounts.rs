@@ -105,7 +105,7 @@ async fn an_agents_cap_holds_over_all_its_tasks_and_the_whole_counts_them_too() 
     }
     assert_eq!(stands(&o, &AccountId::Agent(aid("a"))), (10, 0));
     assert_eq!(stands(&o, &AccountId::Global), (10, 0));
-    o.execute(task("pay").payload(json!([1]))).await.unwrap();
+    drop(o.execute(task("pay").payload(json!([1]))).await.unwrap());
     let refused = errors.take();
     let [BudgetError::Exhausted { account, .. }] = &refused[..] else {
         panic!("{refused:?}")
@@ -186,7 +186,7 @@ async fn a_tenant_has_a_new_purse_at_midnight_utc_and_pays_on_the_day_of_the_att
     assert_eq!(stands(&o, &tenant_day("shop", 20_001)), (10, 0));
 
     clock.advance(secs(3 * 86_400));
-    o.execute(pay(1)).await.unwrap();
+    drop(o.execute(pay(1)).await.unwrap());
     assert_eq!(o.account(&tenant_day("shop", 20_000)), None, "long past");
     assert_eq!(stands(&o, &tenant_day("shop", 20_004)), (1, 0));
     o.shutdown().await;

@@ -99,7 +99,7 @@ async fn rates_look_back_as_far_as_configured() {
             .await
             .unwrap();
         for _ in 0..3 {
-            o.execute(task("x").payload(50)).await.unwrap();
+            drop(o.execute(task("x").payload(50)).await.unwrap());
         }
         let mean = || o.status().performance.average_task_duration_ms;
         tokio::time::sleep(ms(window * 9 / 10)).await;

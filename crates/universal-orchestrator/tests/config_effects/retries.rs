@@ -14,7 +14,7 @@ pub(crate) async fn delays(o: &UniversalOrchestrator) -> Vec<Duration> {
     o.register_agent(worker("w", &["x"], flaky()))
         .await
         .unwrap();
-    o.execute(task("x").payload(u32::MAX)).await.unwrap();
+    drop(o.execute(task("x").payload(u32::MAX)).await.unwrap());
     let mut delays = Vec::new();
     while let Some(record) = events.try_next() {
         if let Event::TaskRetrying { delay, .. } = record.event {

@@ -184,7 +184,7 @@ async fn a_high_error_rate_is_an_alert_and_unhealthy() {
         for n in 0..10 {
             let failures = if n < failed { 9 } else { 0 };
             let task = task("x").payload(failures).retry(RetryPolicy::never());
-            o.execute(task).await.unwrap();
+            drop(o.execute(task).await.unwrap());
         }
         tokio::time::sleep(ms(1_500)).await;
         let what = format!("{failed} of 10 with {limit} %");
@@ -236,7 +236,7 @@ async fn the_clean_up_drops_what_is_past_its_time() {
         })
         .await;
         o.register_agent(worker("w", &["x"], echo())).await.unwrap();
-        o.execute(task("x").payload(1)).await.unwrap();
+        drop(o.execute(task("x").payload(1)).await.unwrap());
         tokio::time::sleep(ms(4_500)).await;
         assert_eq!(o.status().tasks.retained, 1);
         tokio::time::sleep(ms(2_000)).await;
