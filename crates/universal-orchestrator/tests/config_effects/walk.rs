@@ -12,10 +12,16 @@ const HERE_AGENTS: &str = "config_effects/agents.rs";
 const HERE_HOST: &str = "config_effects/host.rs";
 const HERE_RETRIES: &str = "config_effects/retries.rs";
 const HERE_BUDGETS: &str = "config_effects/budgets.rs";
-const LIFECYCLE: &str = "lifecycle.rs";
-const HOOKS: &str = "hooks_fire.rs";
-const QUEUE: &str = "queue_and_routing.rs";
-const LIFETIME: &str = "review_lifetime.rs";
+const KEPT: &str = "lifecycle/kept.rs";
+const TOLD: &str = "lifecycle/told.rs";
+const GUARDS: &str = "hooks_fire/guards.rs";
+const MISDEEDS: &str = "hooks_fire/misdeeds.rs";
+const COMMANDS: &str = "hooks_fire/commands.rs";
+const ENDINGS: &str = "endings.rs";
+const ORDER: &str = "queue_and_routing/order.rs";
+const LIMITS: &str = "queue_and_routing/limits.rs";
+const INTAKE: &str = "queue_and_routing/intake.rs";
+const ROUTING: &str = "queue_and_routing/routing.rs";
 
 /// File, test, and the keys whose effect it sees.
 type Row = (&'static str, &'static str, &'static [&'static str]);
@@ -66,20 +72,20 @@ const SEEN_HERE: &[Row] = &[
 
 #[rustfmt::skip]
 const COVERED_ELSEWHERE: &[Row] = &[
-    (LIFECYCLE, "results_are_retained_as_long_and_as_many_as_configured", &["tasks.retained_results_max", "tasks.result_retention_ms"]),
-    (LIFECYCLE, "events_tell_a_task_from_beginning_to_end_and_lag_is_counted", &["events.capacity"]),
-    (HOOKS, "a_guard_that_answers_too_late_without_waiting_refuses_too", &["hooks.timeout_ms"]),
-    (HOOKS, "shape_and_observe_are_switched_off_after_so_many_faults", &["hooks.faults_max"]),
-    (HOOKS, "the_queue_of_commands_is_bounded_and_ends_with_the_orchestrator", &["hooks.control_depth_max"]),
-    (LIFETIME, "a_plugin_that_does_not_start_in_time_is_named_and_those_before_it_are_stopped", &["hooks.start_timeout_ms"]),
-    (QUEUE, "max_concurrent_tasks_holds_over_all_agents", &["max_concurrent_tasks"]),
-    (QUEUE, "ageing_lifts_what_has_waited", &["queue.ageing_ms"]),
-    (QUEUE, "a_full_queue_refuses_and_those_who_wait_get_room_in_their_order", &["queue.max_tasks"]),
-    (QUEUE, "earliest_deadline_first_is_an_option", &["queue.order"]),
-    (QUEUE, "tenants_share_fairly_and_by_weight", &["queue.tenant_weights"]),
-    (QUEUE, "what_nobody_can_do_is_refused_or_queued_and_expires_after_its_time", &["queue.queue_unroutable", "queue.unroutable_ttl_ms"]),
-    (QUEUE, "each_policy_chooses_as_it_says", &["routing.policy"]),
-    (QUEUE, "fastest_follows_the_recent_past_and_forgets_it", &["routing.window_ms"]),
+    (KEPT, "results_are_retained_as_long_and_as_many_as_configured", &["tasks.retained_results_max", "tasks.result_retention_ms"]),
+    (TOLD, "events_tell_a_task_from_beginning_to_end_and_lag_is_counted", &["events.capacity"]),
+    (GUARDS, "a_guard_that_answers_too_late_without_waiting_refuses_too", &["hooks.timeout_ms"]),
+    (MISDEEDS, "shape_and_observe_are_switched_off_after_so_many_faults", &["hooks.faults_max"]),
+    (COMMANDS, "the_queue_of_commands_is_bounded_and_ends_with_the_orchestrator", &["hooks.control_depth_max"]),
+    (ENDINGS, "a_plugin_that_does_not_start_in_time_is_named_and_those_before_it_are_stopped", &["hooks.start_timeout_ms"]),
+    (LIMITS, "max_concurrent_tasks_holds_over_all_agents", &["max_concurrent_tasks"]),
+    (ORDER, "ageing_lifts_what_has_waited", &["queue.ageing_ms"]),
+    (INTAKE, "a_full_queue_refuses_and_those_who_wait_get_room_in_their_order", &["queue.max_tasks"]),
+    (ORDER, "earliest_deadline_first_is_an_option", &["queue.order"]),
+    (ORDER, "tenants_share_fairly_and_by_weight", &["queue.tenant_weights"]),
+    (INTAKE, "what_nobody_can_do_is_refused_or_queued_and_expires_after_its_time", &["queue.queue_unroutable", "queue.unroutable_ttl_ms"]),
+    (ROUTING, "each_policy_chooses_as_it_says", &["routing.policy"]),
+    (ROUTING, "fastest_follows_the_recent_past_and_forgets_it", &["routing.window_ms"]),
 ];
 
 /// Every key that holds a value; `<name>` stands for the keys of a free table.

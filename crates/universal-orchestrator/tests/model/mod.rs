@@ -6,3 +6,4 @@ pub(crate) mod run;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod time;
+pub(crate) mod words;

@@ -6,40 +6,19 @@ use proptest::prelude::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 use serde_json::json;
 use universal_orchestrator::{
-    AgentCallError, AgentChange, AgentFilter, AgentId, AgentRole, AgentSpec, Capability,
-    CapabilitySet, Delegation, OrchestratorConfig, Priority, Refusal, Refused, RegisterRefusal,
-    ReportError, RetryPolicy, Task, TaskFailure, TaskFilter, TaskId, TaskState,
-    UniversalOrchestrator,
+    AgentChange, AgentFilter, AgentRole, AgentSpec, Capability, Delegation, RegisterRefusal,
+    TaskFailure, TaskFilter, TaskId, TaskState, UniversalOrchestrator,
 };
-use universal_orchestrator_testkit::{
-    Ending, PuppetAgent, quiet_config, settle, test_orchestrator,
-};
+use universal_orchestrator_testkit::{PuppetAgent, settle, test_orchestrator};
 
 use super::calls::Sent;
 use super::state::{Job, Model, Place, Rules};
 use super::step::{AGENTS, AgentCall, CAPABILITIES, Step, TaskPlan, Told};
+use super::words::{
+    agent_id, agent_text, config_of, ending, refusal_text, report_text, set_of, task_of,
+};
 
 type Checked = Result<(), TestCaseError>;
-
-/// The configuration that says the same as some rules.
-fn config_of(rules: &Rules) -> OrchestratorConfig {
-    let mut config = quiet_config();
-    config.queue.max_tasks = rules.queue_max;
-    config.queue.queue_unroutable = rules.queue_unroutable;
-    config.queue.unroutable_ttl_ms = rules.unroutable_ttl;
-    config.queue.ageing_ms = rules.ageing;
-    config.agents.lease_ms = rules.lease;
-    config.agents.heartbeat_timeout_factor = rules.silence_factor as u32;
-    config.tasks.attempt_timeout_ms = rules.attempt_timeout;
-    config.tasks.retained_results_max = 100_000;
-    config.tasks.result_retention_ms = 0;
-    config.retry.max_attempts = rules.attempts;
-    config.retry.base_delay_ms = rules.base_delay;
-    config.retry.max_delay_ms = rules.max_delay;
-    config.retry.multiplier = 2.0;
-    config.retry.jitter = 0.0;
-    config
-}
 
 /// An orchestrator and its model, in step.
 pub(crate) struct Pair {
@@ -441,79 +420,5 @@ impl Pair {
         let cancelled = (model.in_state(TaskState::Cancelled) + live) as u64;
         prop_assert_eq!(status.tasks.cancelled, cancelled, "cancelled by shutdown");
         Ok(())
-    }
-}
-
-fn set_of(bits: u8) -> CapabilitySet {
-    let names = (0..3).filter(|c| bits & (1 << c) != 0);
-    CapabilitySet::new(names.map(|c| CAPABILITIES[c])).expect("the literals are capabilities")
-}
-
-fn agent_id(agent: usize) -> AgentId {
-    AgentId::new(format!("a{agent}")).expect("the text is an id")
-}
-
-fn task_of(id: &str, plan: &TaskPlan) -> Task {
-    let ms = Duration::from_millis;
-    let mut task = Task::new("t")
-        .id(id)
-        .requires_set(set_of(plan.required))
-        .priority(Priority::ALL[plan.level]);
-    if let Some(deadline) = plan.deadline {
-        task = task.deadline_in(ms(deadline));
-    }
-    if let Some(timeout) = plan.timeout {
-        task = task.attempt_timeout(ms(timeout));
-    }
-    if let Some((attempts, base)) = plan.retry {
-        task = task.retry(RetryPolicy {
-            max_attempts: attempts,
-            base_delay: ms(base),
-            max_delay: ms(1000),
-            multiplier: 2.0,
-            jitter: 0.0,
-        });
-    }
-    if plan.delay > 0 {
-        task = task.delay(ms(plan.delay));
-    }
-    task
-}
-
-const fn ending(told: Told) -> Ending {
-    match told {
-        Told::Done => Ending::Succeed(serde_json::Value::Null),
-        Told::Retryable => Ending::FailRetryable,
-        Told::Permanent => Ending::FailPermanent,
-    }
-}
-
-fn refusal_text(refused: &Refused) -> String {
-    match refused.reason() {
-        Refusal::AllBusy { capable, .. } => format!("all_busy {capable}"),
-        Refusal::AllUnavailable { capable, counts } => {
-            format!("all_unavailable {capable} {counts:?}")
-        }
-        other => other.as_str().to_owned(),
-    }
-}
-
-fn agent_text(called: Result<(), AgentCallError>) -> String {
-    match called {
-        Ok(_) => "ok".into(),
-        Err(AgentCallError::Unknown { .. }) => "unknown".into(),
-        Err(AgentCallError::InProcess { .. }) => "in_process".into(),
-        Err(other) => format!("{other:?}"),
-    }
-}
-
-fn report_text(called: Result<(), ReportError>) -> String {
-    match called {
-        Ok(()) => "ok".into(),
-        Err(ReportError::UnknownTask { .. }) => "unknown_task".into(),
-        Err(ReportError::AlreadyOver { state, .. }) => format!("already_over {}", state.as_str()),
-        Err(ReportError::Stale { .. }) => "stale".into(),
-        Err(ReportError::NotYours { .. } | ReportError::InProcess { .. }) => "not_yours".into(),
-        Err(other) => format!("{other:?}"),
     }
 }
