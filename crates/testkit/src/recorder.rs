@@ -86,7 +86,7 @@ fn seen_of(what: &Observed<'_>) -> Seen {
         state: None,
     };
     match what {
-        Observed::Registered { agent } => {
+        Observed::Registered { agent, .. } => {
             seen.point = HookPoint::Register;
             seen.agent = Some((*agent).clone());
         }

@@ -42,6 +42,22 @@ pub enum IdError {
     },
 }
 
+/// An [`IdError`], whatever the conversion that failed. Lets [`Task::id`](crate::Task::id) and others take ids and texts alike.
+#[derive(Debug)]
+pub struct IdErrorOrNever(pub(crate) IdError);
+
+impl From<IdError> for IdErrorOrNever {
+    fn from(error: IdError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<std::convert::Infallible> for IdErrorOrNever {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 pub(crate) fn check(kind: &'static str, text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty { kind });

@@ -21,15 +21,16 @@ mod engine;
 mod event;
 mod id;
 mod orchestrator;
+mod principal;
 mod routing;
 mod status;
 mod task;
 
 pub use ::metrics::Recorder;
 pub use agent::{
-    Agent, AgentCallError, AgentChange, AgentError, AgentFault, AgentRole, AgentSpec, AgentView,
-    Availability, Intent, RegisterRefusal, RegisterRefused, Reservation, SubprocessAgent,
-    TaskContext, agent_fn,
+    Agent, AgentCallError, AgentChange, AgentError, AgentFault, AgentFilter, AgentRole, AgentSpec,
+    AgentView, Availability, Intent, RegisterRefusal, RegisterRefused, Reservation,
+    SubprocessAgent, TaskContext, agent_fn,
 };
 pub use async_trait::async_trait;
 pub use breaker::{BreakerSettings, BreakerState, CircuitBreaker};
@@ -39,13 +40,15 @@ pub use clock::{SystemWallClock, WallClock};
 pub use config::{ConfigError, Mode, OrchestratorConfig};
 pub use event::{Event, EventRecord, EventStream};
 pub use id::{
-    AgentId, Capability, ID_BYTES_MAX, IdError, Key, PrincipalName, RunId, TaskId, TaskType, Tenant,
+    AgentId, Capability, ID_BYTES_MAX, IdError, IdErrorOrNever, Key, PrincipalName, RunId, TaskId,
+    TaskType, Tenant,
 };
 pub use orchestrator::{
-    AgentFilter, NotRetained, OrchestratorBuilder, ProgressStream, PulledTask, ShutdownReport,
-    StartError, TaskFilter, TaskHandle, UnfinishedTask, UniversalOrchestrator,
+    NotRetained, OrchestratorBuilder, ProgressStream, PulledTask, ShutdownReport, StartError,
+    TaskFilter, TaskHandle, UnfinishedTask, UniversalOrchestrator,
 };
 pub use plugin::HealthStatus;
+pub use principal::Principal;
 pub use routing::{
     AgentFigures, Candidate, CandidateVerdict, Cheapest, Fastest, LeastLoaded, RoundRobin,
     RoutingExplanation, RoutingPolicy,
@@ -56,10 +59,9 @@ pub use status::{
     AgentsStatus, AlertView, BreakerStatus, PerformanceStatus, QueueStatus, Status, TasksStatus,
 };
 pub use task::{
-    AfterFailure, DeadLetter, Deadlock, Delegation, Extensions, FailureKind, IdErrorOrNever,
-    InvalidTransition, Priority, Refusal, Refused, ReportError, RetryPolicy, Task, TaskEvent,
-    TaskFailure, TaskFault, TaskOutcome, TaskPatch, TaskRecord, TaskSnapshot, TaskState, TaskView,
-    UnavailableCounts, Veto,
+    AfterFailure, DeadLetter, Deadlock, Delegation, Extensions, FailureKind, InvalidTransition,
+    Priority, Refusal, Refused, ReportError, RetryPolicy, Task, TaskEvent, TaskFailure, TaskFault,
+    TaskOutcome, TaskPatch, TaskRecord, TaskSnapshot, TaskState, TaskView, UnavailableCounts, Veto,
 };
 pub use tokio::time::Instant;
 pub use tokio_util::sync::CancellationToken;

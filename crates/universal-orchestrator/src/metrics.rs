@@ -6,6 +6,10 @@ use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit,
 };
 
+mod fanout;
+
+pub(crate) use fanout::{ProcessRecorder, SharedRecorder, fan_out};
+
 use crate::task::TaskState;
 
 /// What a metric is.
@@ -122,7 +126,7 @@ pub fn markdown() -> String {
 
 /// Handles, fetched once.
 pub(crate) struct Metrics {
-    recorder: Option<Box<dyn Recorder + Send + Sync>>,
+    pub(crate) recorder: SharedRecorder,
     pub(crate) agents_registered: Counter,
     pub(crate) agents_deregistered: Counter,
     pub(crate) tasks_accepted: Counter,
@@ -146,28 +150,12 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Takes the given recorder, or the process's when there is none.
-    pub(crate) fn new(recorder: Option<Box<dyn Recorder + Send + Sync>>) -> Self {
-        let with = |act: &mut dyn FnMut(&dyn Recorder)| match &recorder {
-            Some(own) => act(own.as_ref()),
-            None => metrics::with_recorder(|process| act(process)),
-        };
-        with(&mut |r| describe(r));
-        let counter = |name: MetricName, label: Option<&str>| {
-            let mut handle = Counter::noop();
-            with(&mut |r| handle = r.register_counter(&name.key(label), &MetricName::metadata()));
-            handle
-        };
-        let gauge = |name: MetricName| {
-            let mut handle = Gauge::noop();
-            with(&mut |r| handle = r.register_gauge(&name.key(None), &MetricName::metadata()));
-            handle
-        };
-        let histogram = |name: MetricName| {
-            let mut handle = Histogram::noop();
-            with(&mut |r| handle = r.register_histogram(&name.key(None), &MetricName::metadata()));
-            handle
-        };
+    pub(crate) fn new(recorder: SharedRecorder) -> Self {
+        describe(&recorder);
+        let about = MetricName::metadata();
+        let counter = |name: MetricName, label| recorder.register_counter(&name.key(label), &about);
+        let gauge = |name: MetricName| recorder.register_gauge(&name.key(None), &about);
+        let histogram = |name: MetricName| recorder.register_histogram(&name.key(None), &about);
         use MetricName as N;
         Self {
             agents_registered: counter(N::AgentsRegistered, None),
@@ -206,28 +194,19 @@ impl Metrics {
 
     /// A counter with a label, looked up: for what is rare.
     pub(crate) fn count(&self, name: MetricName, label: &str) {
-        let key = name.key(Some(label));
-        match &self.recorder {
-            Some(own) => own
-                .register_counter(&key, &MetricName::metadata())
-                .increment(1),
-            None => metrics::with_recorder(|r| {
-                r.register_counter(&key, &MetricName::metadata())
-                    .increment(1)
-            }),
-        }
+        self.recorder
+            .register_counter(&name.key(Some(label)), &MetricName::metadata())
+            .increment(1);
     }
 }
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Metrics")
-            .field("own_recorder", &self.recorder.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
 
-fn describe(recorder: &dyn Recorder) {
+fn describe(recorder: &SharedRecorder) {
     for metric in MetricName::ALL {
         let name = KeyName::from_const_str(metric.as_str());
         let help = SharedString::const_str(metric.help());

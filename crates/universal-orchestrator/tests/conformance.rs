@@ -16,7 +16,7 @@ use universal_orchestrator::plugin::{
     PluginContext, PluginDescriptor, PluginError, PluginHealth, PluginManifest, PluginSection,
     Stage, Verdict,
 };
-use universal_orchestrator::{PrincipalName, RetryPolicy, Task, TaskPatch, async_trait};
+use universal_orchestrator::{Principal, RetryPolicy, Task, TaskPatch, async_trait};
 use universal_orchestrator_testkit::conformance::{Check, Report, Suite};
 use universal_orchestrator_testkit::{Meddler, Mischief};
 
@@ -200,7 +200,7 @@ impl Plugin for Bad {
             }
             _ => return,
         };
-        let principal = PrincipalName::new("bad").unwrap();
+        let principal = Principal::new("bad").unwrap();
         // A full queue ends the chain as well.
         let _ = context.control.submit(again, &principal);
     }

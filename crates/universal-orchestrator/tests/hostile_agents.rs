@@ -15,8 +15,7 @@ use universal_orchestrator::config::RoutingPolicyName;
 use universal_orchestrator::plugin::HookSet;
 use universal_orchestrator::{
     AgentCallError, AgentChange, AgentFilter, AgentRole, AgentSpec, Amount, Capability,
-    CapabilitySet, FailureKind, Labels, Limits, PrincipalName, Refusal, RegisterRefusal, RunId,
-    Task,
+    CapabilitySet, FailureKind, Labels, Limits, Principal, Refusal, RegisterRefusal, RunId, Task,
 };
 
 /// What is wrong with an agent, and what its refusal must say.
@@ -342,7 +341,7 @@ async fn calls_about_plugins_refuse_unknown_names_and_broken_sections() {
 async fn commands_of_a_plugin_are_checked_like_calls() {
     let plugin = Hooked::new().on_start(|context| {
         let control = &context.control;
-        let anybody = PrincipalName::new("p")
+        let anybody = Principal::new("p")
             .map_err(|e| universal_orchestrator::plugin::PluginError::failed(e.to_string()))?;
         let nobody = aid("nobody");
         let sent = [

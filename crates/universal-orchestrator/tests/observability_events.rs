@@ -174,7 +174,7 @@ fn bouncer() -> Hooked {
 async fn faults_alerts_and_the_end_are_told() {
     let plugin = Hooked::new().observe(|context, what| match what {
         Observed::Tick => panic!("hit"),
-        Observed::Registered { agent } => context
+        Observed::Registered { agent, .. } => context
             .control
             .notify("p", format!("{agent} came"))
             .unwrap(),

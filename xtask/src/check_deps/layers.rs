@@ -4,7 +4,7 @@
 ///
 /// A module may refer to the modules of its own row and of the rows above it in this list. `lib.rs` is free.
 pub(crate) const LAYERS: &[&[&str]] = &[
-    &["id", "capability", "clock", "config"],
+    &["id", "principal", "capability", "clock", "config"],
     &["task", "agent", "breaker", "budget"],
     &["routing", "event", "metrics"],
     &["plugin", "status"],

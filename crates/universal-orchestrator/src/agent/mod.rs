@@ -2,6 +2,7 @@
 
 mod context;
 mod error;
+mod filter;
 mod function;
 mod refusal;
 mod spec;
@@ -11,6 +12,7 @@ mod view;
 pub(crate) use context::{AttemptCell, TaskHost};
 pub use context::{Reservation, TaskContext};
 pub use error::AgentError;
+pub use filter::AgentFilter;
 pub use function::agent_fn;
 pub use refusal::{AgentCallError, RegisterRefusal, RegisterRefused};
 pub use spec::{AgentFault, AgentRole, AgentSpec};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::agent::AttemptCell;
 use crate::budget::Hold;
 use crate::clock::Stamp;
-use crate::engine::effects::Garbage;
+use crate::engine::effects::{BindingTimes, Garbage};
 use crate::engine::pools::RankKey;
 use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::timers::Timer;
@@ -115,10 +115,9 @@ impl Engine {
         self.take_record(launch.task, &launch.record);
         let entry = &mut self.tasks.entries[launch.task];
         entry.place = Place::Bound;
-        if now > entry.accepted_at {
-            self.metrics
-                .queue_wait
-                .record(now.since(entry.accepted_at).as_secs_f64());
+        let queue_wait = now.since(entry.accepted_at);
+        if !queue_wait.is_zero() {
+            self.metrics.queue_wait.record(queue_wait.as_secs_f64());
         }
         self.metrics.delegations.increment(1);
         let delegation = &launch.delegation;
@@ -131,12 +130,28 @@ impl Engine {
             self.effects.rare().seen.push(Seen::Delegated(
                 Arc::clone(&launch.record),
                 delegation.clone(),
+                BindingTimes {
+                    took: None,
+                    queue_wait,
+                },
             ));
         }
         if launch.runs.is_none() {
             self.arm_attempt(launch.task, now);
         }
         true
+    }
+
+    /// Tells the observers of the last binding how long the call took that asked for it.
+    pub(crate) fn binding_took(&mut self, took: Duration) {
+        let seen = self.effects.seen_mut().iter_mut().rev();
+        let times = seen.filter_map(|seen| match seen {
+            Seen::Delegated(_, _, times) => Some(times),
+            _ => None,
+        });
+        if let Some(times) = times.take(1).next() {
+            times.took = Some(took);
+        }
     }
 
     /// Takes over what shape hooks made of a task. A nearer deadline holds from here.

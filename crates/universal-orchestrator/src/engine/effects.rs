@@ -9,8 +9,9 @@ use tokio::sync::{Notify, broadcast, oneshot};
 
 use crate::agent::{Agent, AttemptCell};
 use crate::engine::{AgentKey, TaskKey};
-use crate::id::{AgentId, PrincipalName};
+use crate::id::AgentId;
 use crate::plugin::Stage;
+use crate::principal::Principal;
 use crate::task::{Delegation, TaskFailure, TaskOutcome, TaskRecord};
 
 /// How far a bound attempt has come.
@@ -86,12 +87,19 @@ impl Signal {
 
 /// A decision that observers see.
 pub(crate) enum Seen {
-    Registered(AgentId, PrincipalName),
-    Deregistered(AgentId, PrincipalName),
+    Registered(AgentId, Principal, Duration),
+    Deregistered(AgentId, Principal),
     Submitted(Arc<TaskRecord>),
-    Delegated(Arc<TaskRecord>, Delegation),
+    Delegated(Arc<TaskRecord>, Delegation, BindingTimes),
     Started(Arc<TaskRecord>, Delegation),
     Retrying(Arc<TaskRecord>, Delegation, TaskFailure, Duration),
+}
+
+/// How long a binding took.
+#[derive(Clone, Copy)]
+pub(crate) struct BindingTimes {
+    pub(crate) took: Option<Duration>,
+    pub(crate) queue_wait: Duration,
 }
 
 /// A task that ended.
@@ -140,12 +148,17 @@ pub(crate) struct RareEffects {
     pub(crate) aborts: Vec<Arc<AttemptCell>>,
     pub(crate) gates: Vec<Gate>,
     /// Who cancelled what ended in this decision; unset, nobody but its submitter.
-    pub(crate) canceller: Option<PrincipalName>,
+    pub(crate) canceller: Option<Principal>,
 }
 
 impl Effects {
     pub(crate) fn rare(&mut self) -> &mut RareEffects {
         self.rare.get_or_insert_default()
+    }
+
+    /// What observers will see.
+    pub(crate) fn seen_mut(&mut self) -> &mut [Seen] {
+        self.rare.as_mut().map_or(&mut [], |rare| &mut rare.seen)
     }
 
     pub(crate) const fn take_rare(&mut self) -> Option<Box<RareEffects>> {

@@ -12,8 +12,8 @@ use crate::engine::tasks::{Cold, Door, Place, TaskEntry};
 use crate::engine::timers::Timer;
 use crate::engine::{Engine, Finished, Gate, OBSERVE, Seen, TaskKey, Work};
 use crate::event::Event;
-use crate::id::PrincipalName;
 use crate::plugin::{HookPoint, Stage};
+use crate::principal::Principal;
 use crate::task::{
     FailureKind, OutcomeParts, RetryPolicy, TaskEvent, TaskFailure, TaskOutcome, TaskRecord,
     TaskState,
@@ -437,7 +437,7 @@ impl Engine {
         &mut self,
         task: TaskKey,
         reason: &str,
-        by: &PrincipalName,
+        by: &Principal,
         now: Stamp,
     ) -> bool {
         let live = self.cancel(task, reason, FailureKind::Cancelled, now);

@@ -58,7 +58,7 @@ use crate::engine::tasks::{Place, TaskTable};
 use crate::engine::timers::Timers;
 use crate::engine::window::Window;
 use crate::event::EventBus;
-use crate::id::{Capability, Key, PrincipalName};
+use crate::id::{Capability, Key};
 use crate::metrics::Metrics;
 use crate::plugin::PluginHost;
 use crate::routing::RoutingPolicy;
@@ -291,16 +291,6 @@ impl Engine {
         let next = self.timers.next_at();
         self.armed = next.unwrap_or(Stamp::NEVER);
         next
-    }
-
-    /// Someone who is never refused by name.
-    pub(crate) fn anonymous() -> PrincipalName {
-        static ANONYMOUS: std::sync::LazyLock<PrincipalName> =
-            std::sync::LazyLock::new(|| match PrincipalName::new("anonymous") {
-                Ok(name) => name,
-                Err(_) => unreachable!("the literal is a principal"),
-            });
-        ANONYMOUS.clone()
     }
 }
 

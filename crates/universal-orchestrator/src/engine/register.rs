@@ -16,8 +16,9 @@ use crate::engine::effects::{Garbage, Launch};
 use crate::engine::timers::Timer;
 use crate::engine::{AgentKey, Engine, Seen, TaskKey, Work};
 use crate::event::Event;
-use crate::id::{AgentId, PrincipalName};
+use crate::id::AgentId;
 use crate::plugin::{HookPoint, Stage};
+use crate::principal::Principal;
 use crate::task::{FailureKind, TaskFailure};
 
 /// What `next_task` finds.
@@ -49,7 +50,8 @@ impl Engine {
         &mut self,
         id: &AgentId,
         spec: &AgentSpec,
-        by: &PrincipalName,
+        by: &Principal,
+        begun: Stamp,
         now: Stamp,
     ) -> Result<AgentKey, RegisterRefusal> {
         self.check_register(id)?;
@@ -110,7 +112,7 @@ impl Engine {
         self.events
             .emit(|| Event::AgentRegistered { agent: id.clone() });
         if self.plugins.wants(Stage::Observe, HookPoint::Register) {
-            let seen = Seen::Registered(id.clone(), by.clone());
+            let seen = Seen::Registered(id.clone(), by.clone(), now.since(begun));
             self.effects.rare().seen.push(seen);
         }
         if let Some(interval) = heartbeat {
@@ -140,7 +142,7 @@ impl Engine {
     pub(crate) fn deregister(
         &mut self,
         id: &AgentId,
-        by: &PrincipalName,
+        by: &Principal,
         now: Stamp,
     ) -> Result<(), AgentCallError> {
         let key = self.agent_key(id)?;

@@ -1,78 +1,19 @@
 //! Agents: register, change, list.
 
 use crate::agent::{
-    AgentCallError, AgentChange, AgentRole, AgentSpec, AgentView, Availability, Intent,
-    RegisterRefusal, RegisterRefused,
+    AgentCallError, AgentChange, AgentFilter, AgentSpec, AgentView, Intent, RegisterRefusal,
+    RegisterRefused,
 };
 use crate::capability::{CapabilitySet, Labels};
 use crate::id::AgentId;
 use crate::orchestrator::UniversalOrchestrator;
+use crate::orchestrator::shared::Shared;
 use crate::orchestrator::validate::{
     check_agent, check_concurrency, check_lists, check_metadata, check_reason,
 };
 use crate::plugin::{HeldCommands, HookPoint, Stage, register_call};
+use crate::principal::Principal;
 use crate::task::dismantle;
-
-/// Which agents to list.
-#[derive(Debug, Clone, Default)]
-pub struct AgentFilter {
-    capability: Option<String>,
-    role: Option<AgentRole>,
-    availability: Option<Availability>,
-    after: Option<AgentId>,
-    limit: Option<usize>,
-}
-
-impl AgentFilter {
-    /// All agents.
-    #[must_use]
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// Only agents with a capability.
-    #[must_use]
-    pub fn capability(mut self, name: impl Into<String>) -> Self {
-        self.capability = Some(name.into());
-        self
-    }
-
-    /// Only agents of a role.
-    #[must_use]
-    pub const fn role(mut self, role: AgentRole) -> Self {
-        self.role = Some(role);
-        self
-    }
-
-    /// Only agents that stand so.
-    #[must_use]
-    pub const fn availability(mut self, availability: Availability) -> Self {
-        self.availability = Some(availability);
-        self
-    }
-
-    /// Only agents whose id comes after this one: the next page.
-    #[must_use]
-    pub fn after(mut self, id: AgentId) -> Self {
-        self.after = Some(id);
-        self
-    }
-
-    /// At most so many; unset: `status.list_max`.
-    #[must_use]
-    pub const fn limit(mut self, limit: usize) -> Self {
-        self.limit = Some(limit);
-        self
-    }
-
-    fn takes(&self, agent: &AgentView) -> bool {
-        self.capability
-            .as_ref()
-            .is_none_or(|c| agent.capabilities.contains(c))
-            && self.role.is_none_or(|r| r == agent.role)
-            && self.availability.is_none_or(|a| a == agent.availability)
-    }
-}
 
 impl UniversalOrchestrator {
     /// Registers an agent; it may get work from then on.
@@ -83,41 +24,7 @@ impl UniversalOrchestrator {
     /// # Cancel safety
     /// Dropping the future before it is done leaves nothing behind.
     pub async fn register_agent(&self, spec: AgentSpec) -> Result<AgentId, RegisterRefused> {
-        let shared = &*self.shared;
-        let begun = shared.epoch.stamp();
-        let id = match check_agent(&shared.config, &spec) {
-            Ok(id) => id,
-            Err(fault) => return Err(RegisterRefused::new(fault, spec)),
-        };
-        let mut commands = HeldCommands::default();
-        if shared.plugins.wants(Stage::Guard, HookPoint::Register) {
-            if let Err(refusal) = shared.with_engine(|e, _| e.check_register(&id)) {
-                return Err(RegisterRefused::new(refusal, spec));
-            }
-            let (control, held) = shared.control.holding();
-            commands = held;
-            let context = shared.hook_context(self.principal(), &control);
-            let asked = shared
-                .plugins
-                .guard(shared, &context, &register_call(&spec, self.principal()))
-                .await;
-            if let Err(veto) = asked {
-                return Err(RegisterRefused::new(RegisterRefusal::Vetoed(veto), spec));
-            }
-        }
-        // Timed before the observers, who see it before anything that the agent gets.
-        let registered = shared.with_engine(|e, now| {
-            e.register(&id, &spec, self.principal(), now)
-                .map(|_| shared.epoch.stamp().since(begun))
-        });
-        match registered {
-            Ok(took) => {
-                commands.release();
-                shared.registration_took(took);
-            }
-            Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
-        }
-        Ok(id)
+        self.shared.register(spec, self.principal()).await
     }
 
     /// Registers several agents, each on its own: one refusal does not stop the others.
@@ -151,28 +58,9 @@ impl UniversalOrchestrator {
     pub async fn update_agent(
         &self,
         id: &AgentId,
-        mut change: AgentChange,
+        change: AgentChange,
     ) -> Result<(), AgentCallError> {
-        let config = &self.shared.config;
-        if let Some(concurrency) = change.concurrency {
-            check_concurrency(config, concurrency)?;
-        }
-        check_lists(
-            config,
-            change
-                .capabilities
-                .as_ref()
-                .unwrap_or(&CapabilitySet::empty()),
-            change.labels.as_ref().unwrap_or(&Labels::none()),
-        )?;
-        if let Some(metadata) = change.metadata.take() {
-            if let Err(fault) = check_metadata(config, &metadata) {
-                dismantle(metadata);
-                return Err(fault.into());
-            }
-            change.metadata = Some(metadata);
-        }
-        self.shared.with_engine(|e, now| e.update(id, change, now))
+        self.shared.update(id, change)
     }
 
     /// Puts an agent to sleep: it finishes what it has and gets nothing new until it is woken.
@@ -235,8 +123,82 @@ impl UniversalOrchestrator {
     /// How the agents stand, by id.
     #[must_use]
     pub fn agents(&self, filter: &AgentFilter) -> Vec<AgentView> {
-        let max = filter.limit.unwrap_or(self.shared.config.status.list_max);
-        self.shared.with_engine(|e, now| {
+        self.shared.agent_views(filter)
+    }
+}
+
+impl Shared {
+    pub(crate) async fn register(
+        &self,
+        spec: AgentSpec,
+        principal: &Principal,
+    ) -> Result<AgentId, RegisterRefused> {
+        let begun = self.epoch.stamp();
+        let id = match check_agent(&self.config, &spec) {
+            Ok(id) => id,
+            Err(fault) => return Err(RegisterRefused::new(fault, spec)),
+        };
+        let mut commands = HeldCommands::default();
+        if self.plugins.wants(Stage::Guard, HookPoint::Register) {
+            if let Err(refusal) = self.with_engine(|e, _| e.check_register(&id)) {
+                return Err(RegisterRefused::new(refusal, spec));
+            }
+            let (control, held) = self.control.holding();
+            commands = held;
+            let context = self.hook_context(principal, &control);
+            let asked = self
+                .plugins
+                .guard(self, &context, &register_call(&spec, principal.name()))
+                .await;
+            if let Err(veto) = asked {
+                return Err(RegisterRefused::new(RegisterRefusal::Vetoed(veto), spec));
+            }
+        }
+        // Timed before the observers, who see it before anything that the agent gets.
+        let registered = self.with_engine(|e, now| {
+            e.register(&id, &spec, principal, begun, now)
+                .map(|_| self.epoch.stamp().since(begun))
+        });
+        match registered {
+            Ok(took) => {
+                commands.release();
+                self.registration_took(took);
+            }
+            Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
+        }
+        Ok(id)
+    }
+
+    pub(crate) fn update(
+        &self,
+        id: &AgentId,
+        mut change: AgentChange,
+    ) -> Result<(), AgentCallError> {
+        let config = &self.config;
+        if let Some(concurrency) = change.concurrency {
+            check_concurrency(config, concurrency)?;
+        }
+        check_lists(
+            config,
+            change
+                .capabilities
+                .as_ref()
+                .unwrap_or(&CapabilitySet::empty()),
+            change.labels.as_ref().unwrap_or(&Labels::none()),
+        )?;
+        if let Some(metadata) = change.metadata.take() {
+            if let Err(fault) = check_metadata(config, &metadata) {
+                dismantle(metadata);
+                return Err(fault.into());
+            }
+            change.metadata = Some(metadata);
+        }
+        self.with_engine(|e, now| e.update(id, change, now))
+    }
+
+    pub(crate) fn agent_views(&self, filter: &AgentFilter) -> Vec<AgentView> {
+        let max = filter.limit.unwrap_or(self.config.status.list_max);
+        self.with_engine(|e, now| {
             e.agent_views(filter.after.as_ref(), max, now, |agent| filter.takes(agent))
         })
     }

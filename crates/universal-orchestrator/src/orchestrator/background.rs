@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::metrics::MetricName;
 use crate::orchestrator::shared::Shared;
 use crate::plugin::{HookPoint, Observed, Stage};
+use crate::principal::Principal;
 
 /// What woke the task.
 enum Woken {
@@ -130,7 +131,7 @@ impl Shared {
         self.with_engine(|e, now| e.roll_windows(now));
         self.show_gauges();
         if self.plugins.wants(Stage::Observe, HookPoint::Tick) {
-            self.observe(&Engine::anonymous(), &Observed::Tick);
+            self.observe(Principal::anonymous(), &Observed::Tick);
         }
     }
 
@@ -187,7 +188,7 @@ impl Shared {
             });
         }
         if self.plugins.wants(Stage::Observe, HookPoint::Health) {
-            self.observe(&Engine::anonymous(), &Observed::HealthCheck);
+            self.observe(Principal::anonymous(), &Observed::HealthCheck);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::clock::{Epoch, SharedWallClock, SystemWallClock, WallClock};
 use crate::config::{ConfigError, OrchestratorConfig, RoutingPolicyName};
 use crate::engine::{Engine, EngineParts, EngineSettings, limits_of};
 use crate::event::EventBus;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ProcessRecorder, SharedRecorder, fan_out};
 use crate::orchestrator::alerts::Alerts;
 use crate::orchestrator::resources::Resources;
 use crate::orchestrator::shared::Shared;
@@ -25,6 +25,7 @@ use crate::plugin::{
     Control, LinkError, Plugin, PluginContext, PluginDescriptor, PluginError, PluginHost,
     PluginManifest, PluginSource, PluginWishes, linked, resolve, write_told,
 };
+use crate::principal::Principal;
 use crate::routing::{Cheapest, Fastest, LeastLoaded, RoundRobin, RoutingPolicy};
 
 /// Why an orchestrator did not start. Its `Debug` form is the text as well, for a `main` that returns it.
@@ -68,7 +69,7 @@ pub struct OrchestratorBuilder {
     config: OrchestratorConfig,
     plugins: Vec<PluginSource>,
     use_linked: bool,
-    recorder: Option<Box<dyn Recorder + Send + Sync>>,
+    recorder: Option<SharedRecorder>,
     wall: Arc<dyn WallClock>,
     policy: Option<Arc<dyn RoutingPolicy>>,
     panic_when_lost: bool,
@@ -114,7 +115,7 @@ impl OrchestratorBuilder {
 
     /// With a metrics recorder of its own instead of the process's.
     pub fn metrics_recorder(mut self, recorder: impl Recorder + Send + Sync + 'static) -> Self {
-        self.recorder = Some(Box::new(recorder));
+        self.recorder = Some(Arc::new(recorder));
         self
     }
 
@@ -155,6 +156,8 @@ impl OrchestratorBuilder {
         let loaded = resolve(sources, wishes)?;
         let config = self.config;
         let plugins = Arc::new(PluginHost::new(loaded, &config.hooks));
+        let recorder = self.recorder.unwrap_or_else(|| Arc::new(ProcessRecorder));
+        let recorder = fan_out(recorder, plugins.recorders());
         let parts = Parts {
             epoch,
             wall: SharedWallClock(self.wall),
@@ -162,7 +165,7 @@ impl OrchestratorBuilder {
                 .policy
                 .unwrap_or_else(|| policy_of(config.routing.policy)),
             plugins,
-            metrics: Arc::new(Metrics::new(self.recorder)),
+            metrics: Arc::new(Metrics::new(recorder)),
             panic_when_lost: self.panic_when_lost,
         };
         let (shared, commands) = assemble(config, parts, runtime);
@@ -170,6 +173,7 @@ impl OrchestratorBuilder {
             PluginContext::new(
                 shared.control.clone(),
                 Arc::clone(&shared.services),
+                Arc::clone(&shared.metrics.recorder),
                 section,
             )
         };
@@ -192,7 +196,10 @@ impl OrchestratorBuilder {
             shared.config.max_system_initialization_ms,
             "start",
         );
-        Ok(UniversalOrchestrator::new(shared, Engine::anonymous()))
+        Ok(UniversalOrchestrator::new(
+            shared,
+            Principal::anonymous().clone(),
+        ))
     }
 }
 

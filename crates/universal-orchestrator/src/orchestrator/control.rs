@@ -55,6 +55,16 @@ impl Shared {
                 });
                 Ok(())
             }
+            Command::Update(agent, change) => self.update(&agent, *change),
+            Command::Register(agent, principal) => {
+                if let Err(refused) = self.register(*agent, &principal).await {
+                    tracing::warn!(reason = %refused, "agent of a plugin was refused");
+                }
+                Ok(())
+            }
+            Command::Deregister(agent, principal) => {
+                self.with_engine(|e, now| e.deregister(&agent, &principal, now))
+            }
             Command::Notify { source, text } => {
                 self.alert(&source, &text);
                 Ok(())

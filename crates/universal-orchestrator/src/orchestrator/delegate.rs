@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::clock::Stamp;
-use crate::engine::{DelegateOptions, Launch, TaskKey};
+use crate::engine::{DelegateOptions, Engine, Launch, TaskKey};
 use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::shared::Shared;
-use crate::plugin::{HeldCommands, HookPoint};
+use crate::plugin::{HeldCommands, HookPoint, Stage};
 use crate::task::{Delegation, Refusal, Refused, Task, TaskFault, TaskRecord};
 
 /// A slot that is taken while hooks run; given back unless it is committed.
@@ -66,13 +66,18 @@ impl UniversalOrchestrator {
             (record, HeldCommands::default())
         };
         let launch = if shared.plugins.decides(HookPoint::Delegate) {
-            self.reserve_and_ask(record).await?
+            self.reserve_and_ask(record, begun).await?
         } else {
             let _span = tracing::debug_span!("task.dispatch", task = %record.id()).entered();
             let options = DelegateOptions {
                 reserve_only: false,
             };
-            match shared.with_engine(|e, now| e.delegate(&record, options, now)) {
+            let bound = shared.with_engine(|e, now| {
+                let bound = e.delegate(&record, options, now);
+                shared.tell_observers(e, begun);
+                bound
+            });
+            match bound {
                 Ok(launch) => launch,
                 Err(refusal) => return Err(shared.refused(refusal, record)),
             }
@@ -90,7 +95,11 @@ impl UniversalOrchestrator {
     }
 
     /// Reserves a slot, asks the hooks outside of the lock, and commits if agent and task are still there.
-    async fn reserve_and_ask(&self, record: Arc<TaskRecord>) -> Result<Launch, Refused> {
+    async fn reserve_and_ask(
+        &self,
+        record: Arc<TaskRecord>,
+        begun: Stamp,
+    ) -> Result<Launch, Refused> {
         let shared = &*self.shared;
         let mut tries = 0;
         loop {
@@ -113,7 +122,12 @@ impl UniversalOrchestrator {
                 }
             };
             reservation.task = None;
-            match shared.with_engine(|e, now| e.commit_reservation(launch, shaped, now)) {
+            let committed = shared.with_engine(|e, now| {
+                let committed = e.commit_reservation(launch, shaped, now);
+                shared.tell_observers(e, begun);
+                committed
+            });
+            match committed {
                 Ok(launch) => {
                     commands.release();
                     return Ok(launch);
@@ -150,14 +164,26 @@ impl UniversalOrchestrator {
 const TIMED_ONE_IN: u64 = 16;
 
 impl Shared {
-    /// Delegations that ask hooks are all timed, the others sampled.
+    /// Delegations that ask or tell hooks are all timed, the others sampled.
     fn times_this_delegation(&self) -> bool {
         self.plugins.decides(HookPoint::Delegate)
+            || self.observes_delegations()
             || self.plugins.decides(HookPoint::Submit)
             || self
                 .task_ids
                 .load(std::sync::atomic::Ordering::Relaxed)
                 .is_multiple_of(TIMED_ONE_IN)
+    }
+
+    fn observes_delegations(&self) -> bool {
+        self.plugins.wants(Stage::Observe, HookPoint::Delegate)
+    }
+
+    /// Lets the observers of a binding know how long its call took.
+    fn tell_observers(&self, engine: &mut Engine, begun: Stamp) {
+        if self.observes_delegations() {
+            engine.binding_took(self.epoch.stamp().since(begun));
+        }
     }
 
     /// Why a batch is too large.

@@ -88,7 +88,7 @@ impl Shared {
             ));
         };
         let task = self.inherit(attempt, task);
-        let (record, commands) = self.enter(task, attempt.record.principal()).await?;
+        let (record, commands) = self.enter(task, attempt.record.caller()).await?;
         self.execute_record(record, commands, Some(parent)).await
     }
 

@@ -6,8 +6,9 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::engine::{Signal, TaskKey};
-use crate::id::{PrincipalName, TaskId};
+use crate::id::TaskId;
 use crate::orchestrator::shared::Shared;
+use crate::principal::Principal;
 use crate::task::{FailureKind, TaskOutcome, TaskView};
 
 /// The task is over and its outcome is no longer retained.
@@ -27,7 +28,7 @@ pub struct TaskHandle {
     id: TaskId,
     key: TaskKey,
     /// Who looked the task up; unset in the hands of its submitter.
-    holder: Option<PrincipalName>,
+    holder: Option<Principal>,
 }
 
 impl TaskHandle {
@@ -40,7 +41,7 @@ impl TaskHandle {
         }
     }
 
-    pub(crate) fn held_by(mut self, principal: &PrincipalName) -> Self {
+    pub(crate) fn held_by(mut self, principal: &Principal) -> Self {
         self.holder = Some(principal.clone());
         self
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::engine::{Gate, Launch};
-use crate::id::PrincipalName;
 use crate::metrics::MetricName;
 use crate::orchestrator::shared::Shared;
 use crate::orchestrator::validate::check_task;
 use crate::plugin::{GuardCall, HeldCommands, HookPoint, ShapePoint};
+use crate::principal::Principal;
 use crate::task::{FailureKind, Refusal, Refused, Task, TaskFailure, TaskRecord, Veto};
 
 /// What the hooks made of a task and what they command, or why it does not go on.
@@ -18,7 +18,7 @@ impl Shared {
     pub(crate) async fn enter(
         &self,
         task: Task,
-        principal: &PrincipalName,
+        principal: &Principal,
     ) -> Result<(Arc<TaskRecord>, HeldCommands), Refused> {
         let record = self.enter_silently(task, principal)?;
         if !self.plugins.decides(HookPoint::Submit) {
@@ -38,7 +38,7 @@ impl Shared {
     pub(crate) fn enter_silently(
         &self,
         task: Task,
-        principal: &PrincipalName,
+        principal: &Principal,
     ) -> Result<Arc<TaskRecord>, Refused> {
         if let Err(refusal) = check_task(&self.config, &task) {
             self.metrics
@@ -74,7 +74,7 @@ impl Shared {
         point: ShapePoint<'_>,
         record: &mut Arc<TaskRecord>,
     ) -> Result<HeldCommands, Refusal> {
-        let principal = record.principal().clone();
+        let principal = record.caller().clone();
         let (control, commands) = self.control.holding();
         let context = self.hook_context(&principal, &control);
         let given = Arc::clone(record);
@@ -118,7 +118,7 @@ impl Shared {
 
     /// Asks the guards of a retry, then lets the engine go on.
     pub(crate) async fn ask_retry_guard(&self, gate: Gate) {
-        let principal = gate.record.principal().clone();
+        let principal = gate.record.caller().clone();
         let (control, commands) = self.control.holding();
         let context = self.hook_context(&principal, &control);
         let call = GuardCall::Retry {

@@ -22,7 +22,6 @@ mod status;
 mod submit;
 mod validate;
 
-pub use agents::AgentFilter;
 pub use builder::{OrchestratorBuilder, StartError};
 pub use explain::TaskFilter;
 pub use handle::{NotRetained, ProgressStream, TaskHandle};
@@ -32,8 +31,9 @@ pub use shutdown::{ShutdownReport, UnfinishedTask};
 use std::sync::Arc;
 
 use crate::config::OrchestratorConfig;
-use crate::id::{IdError, PrincipalName};
+use crate::id::{IdError, IdErrorOrNever};
 use crate::orchestrator::shared::{LastHandle, Shared};
+use crate::principal::Principal;
 
 /// One orchestrator: registers agents, delegates tasks, completes them. A cheap clone; all clones are the same orchestrator.
 ///
@@ -56,7 +56,7 @@ use crate::orchestrator::shared::{LastHandle, Shared};
 #[derive(Clone)]
 pub struct UniversalOrchestrator {
     pub(crate) shared: Arc<Shared>,
-    principal: PrincipalName,
+    principal: Principal,
     _last: Arc<LastHandle>,
 }
 
@@ -74,7 +74,7 @@ impl UniversalOrchestrator {
         Self::builder().config(config).start().await
     }
 
-    pub(crate) fn new(shared: Arc<Shared>, principal: PrincipalName) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, principal: Principal) -> Self {
         let last = Arc::new(LastHandle::new(Arc::clone(&shared)));
         Self {
             shared,
@@ -85,17 +85,26 @@ impl UniversalOrchestrator {
 
     /// The same orchestrator, called by somebody: hooks see the principal of every call.
     ///
+    /// Takes a name, or a [`Principal`] with a credential.
+    ///
     /// # Errors
-    /// [`IdError`] when the name is not a principal.
-    pub fn as_principal(&self, name: impl AsRef<str>) -> Result<Self, IdError> {
+    /// [`IdError`] when the name is none.
+    pub fn as_principal<P>(&self, principal: P) -> Result<Self, IdError>
+    where
+        P: TryInto<Principal>,
+        P::Error: Into<IdErrorOrNever>,
+    {
         let mut other = self.clone();
-        other.principal = PrincipalName::new(name)?;
+        other.principal = match principal.try_into() {
+            Ok(principal) => principal,
+            Err(error) => return Err(error.into().0),
+        };
         Ok(other)
     }
 
     /// Who calls through this handle.
     #[must_use]
-    pub const fn principal(&self) -> &PrincipalName {
+    pub const fn principal(&self) -> &Principal {
         &self.principal
     }
 

@@ -10,13 +10,13 @@ use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{AgentView, AttemptCell, TaskHost};
+use crate::agent::{AgentFilter, AgentView, AttemptCell, TaskHost};
 use crate::budget::{Hold, Ledger};
 use crate::clock::{Epoch, SharedWallClock, Stamp};
 use crate::config::OrchestratorConfig;
 use crate::engine::{Effects, Engine, Finished, Launch, RareEffects, Seen};
 use crate::event::{Event, EventBus};
-use crate::id::{AgentId, PrincipalName, TaskId};
+use crate::id::{AgentId, TaskId};
 use crate::metrics::{MetricName, Metrics};
 use crate::orchestrator::alerts::Alerts;
 use crate::orchestrator::attempt;
@@ -27,6 +27,7 @@ use crate::plugin::{
     Command, Control, FaultSink, HookContext, HookPoint, HostView, Observed, PluginHost, Services,
     Stage,
 };
+use crate::principal::Principal;
 use crate::status::Status;
 use crate::task::{Refused, Task, TaskOutcome, TaskState, TaskView, bounded};
 
@@ -188,27 +189,35 @@ impl Shared {
 
     pub(crate) fn hook_context<'a>(
         &'a self,
-        principal: &'a PrincipalName,
+        principal: &'a Principal,
         control: &'a Control,
     ) -> HookContext<'a> {
         HookContext::new(principal, control, self.wall.0.now())
     }
 
-    pub(crate) fn observe(&self, principal: &PrincipalName, what: &Observed<'_>) {
+    pub(crate) fn observe(&self, principal: &Principal, what: &Observed<'_>) {
         let context = self.hook_context(principal, &self.control);
         self.plugins.observe(self, &context, what);
     }
 
     fn observe_seen(&self, seen: &Seen) {
         match seen {
-            Seen::Registered(agent, by) => self.observe(by, &Observed::Registered { agent }),
+            Seen::Registered(agent, by, took) => {
+                self.observe(by, &Observed::Registered { agent, took: *took })
+            }
             Seen::Deregistered(agent, by) => self.observe(by, &Observed::Deregistered { agent }),
-            Seen::Submitted(task) => self.observe(task.principal(), &Observed::Submitted { task }),
-            Seen::Delegated(task, delegation) => {
-                self.observe(task.principal(), &Observed::Delegated { task, delegation })
+            Seen::Submitted(task) => self.observe(task.caller(), &Observed::Submitted { task }),
+            Seen::Delegated(task, delegation, times) => {
+                let what = Observed::Delegated {
+                    task,
+                    delegation,
+                    took: times.took,
+                    queue_wait: times.queue_wait,
+                };
+                self.observe(task.caller(), &what);
             }
             Seen::Started(task, delegation) => {
-                self.observe(task.principal(), &Observed::Started { task, delegation })
+                self.observe(task.caller(), &Observed::Started { task, delegation })
             }
             Seen::Retrying(task, delegation, failure, delay) => {
                 let what = Observed::Retrying {
@@ -217,12 +226,12 @@ impl Shared {
                     failure,
                     delay: *delay,
                 };
-                self.observe(task.principal(), &what);
+                self.observe(task.caller(), &what);
             }
         }
     }
 
-    fn observe_finished(&self, finished: &Finished, canceller: Option<&PrincipalName>) {
+    fn observe_finished(&self, finished: &Finished, canceller: Option<&Principal>) {
         let (task, outcome) = (&finished.record, &finished.outcome);
         if finished.was_assigned {
             self.metrics
@@ -236,7 +245,7 @@ impl Shared {
         };
         if self.plugins.wants(Stage::Observe, point) {
             let canceller = canceller.filter(|_| point == HookPoint::Cancel);
-            self.observe(canceller.unwrap_or_else(|| task.principal()), &what);
+            self.observe(canceller.unwrap_or_else(|| task.caller()), &what);
         }
     }
 
@@ -320,6 +329,10 @@ impl HostView for Shared {
 
     fn agent(&self, id: &AgentId) -> Option<AgentView> {
         self.with_engine(|e, now| e.agent_view(id, now))
+    }
+
+    fn agents(&self, filter: &AgentFilter) -> Vec<AgentView> {
+        self.agent_views(filter)
     }
 
     fn task(&self, id: &TaskId) -> Option<TaskView> {

@@ -15,6 +15,7 @@ use crate::orchestrator::shared::Shared;
 use crate::orchestrator::spawn::Kind;
 use crate::orchestrator::{TaskHandle, UniversalOrchestrator};
 use crate::plugin::{HookPoint, Observed, Stage};
+use crate::principal::Principal;
 use crate::task::{Refused, TaskSnapshot};
 
 /// A task that had not ended.
@@ -91,7 +92,7 @@ impl UniversalOrchestrator {
             let mut task = unfinished.task.into_task();
             task.options_mut().after.retain(|id| ids.contains(id));
             let mut caller = self.clone();
-            caller.principal = unfinished.principal;
+            caller.principal = self.principal().on_behalf_of(unfinished.principal);
             handles.push(caller.submit_task(task).await);
         }
         handles
@@ -159,7 +160,7 @@ impl Shutdown {
     async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         if shared.plugins.wants(Stage::Observe, HookPoint::Shutdown) {
-            shared.observe(&Engine::anonymous(), &Observed::Shutdown);
+            shared.observe(Principal::anonymous(), &Observed::Shutdown);
         }
         shared.drain().await;
         shared.cancel_the_rest();

@@ -84,6 +84,8 @@ pub enum Observed<'a> {
     Registered {
         /// The agent.
         agent: &'a AgentId,
+        /// How long the call took until the agent was in.
+        took: Duration,
     },
     /// An agent left.
     Deregistered {
@@ -101,6 +103,10 @@ pub enum Observed<'a> {
         task: &'a TaskRecord,
         /// The attempt.
         delegation: &'a Delegation,
+        /// How long a `delegate_task` call took until the attempt was bound; `None` for what comes from the queue.
+        took: Option<Duration>,
+        /// From acceptance to the binding; zero when it was bound at once.
+        queue_wait: Duration,
     },
     /// An agent began.
     Started {

@@ -9,20 +9,24 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::agent::AgentView;
-use crate::id::{AgentId, PrincipalName, TaskId};
+use crate::agent::{AgentChange, AgentFilter, AgentSpec, AgentView};
+use crate::id::{AgentId, TaskId};
+use crate::metrics::SharedRecorder;
 use crate::plugin::{PluginSection, Services};
+use crate::principal::Principal;
 use crate::status::Status;
 use crate::task::{Task, TaskView};
 
 /// What a plugin is given when it starts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PluginContext {
     /// What it can do to the orchestrator, from then on.
     pub control: Control,
     /// Services of plugins started before it; and where to offer its own.
     pub services: Arc<Services>,
+    /// Where its metrics go: the orchestrator's recorder. No label may hold an agent id or a task id.
+    pub metrics: SharedRecorder,
     /// Its section.
     pub section: PluginSection,
 }
@@ -31,13 +35,24 @@ impl PluginContext {
     pub(crate) const fn new(
         control: Control,
         services: Arc<Services>,
+        metrics: SharedRecorder,
         section: PluginSection,
     ) -> Self {
         Self {
             control,
             services,
+            metrics,
             section,
         }
+    }
+}
+
+impl fmt::Debug for PluginContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginContext")
+            .field("services", &self.services)
+            .field("section", &self.section)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +61,7 @@ impl PluginContext {
 #[non_exhaustive]
 pub struct HookContext<'a> {
     /// Who calls: whoever registers, deregisters or cancels; for the other hooks of a task, its submitter.
-    pub principal: &'a PrincipalName,
+    pub principal: &'a Principal,
     /// What the plugin can do to the orchestrator: runs after the commit of what a shape or guard hook is asked about, and not at all when that does not take place.
     pub control: &'a Control,
     /// The time of day.
@@ -55,7 +70,7 @@ pub struct HookContext<'a> {
 
 impl<'a> HookContext<'a> {
     pub(crate) const fn new(
-        principal: &'a PrincipalName,
+        principal: &'a Principal,
         control: &'a Control,
         wall_time: SystemTime,
     ) -> Self {
@@ -75,7 +90,10 @@ pub(crate) enum Command {
     Drain(AgentId),
     Quarantine(AgentId, String),
     Release(AgentId),
-    Submit(Box<Task>, PrincipalName),
+    Update(AgentId, Box<AgentChange>),
+    Register(Box<AgentSpec>, Principal),
+    Deregister(AgentId, Principal),
+    Submit(Box<Task>, Principal),
     Cancel(TaskId),
     Notify { source: String, text: String },
 }
@@ -84,6 +102,7 @@ pub(crate) enum Command {
 pub(crate) trait HostView: Send + Sync {
     fn status(&self) -> Status;
     fn agent(&self, id: &AgentId) -> Option<AgentView>;
+    fn agents(&self, filter: &AgentFilter) -> Vec<AgentView>;
     fn task(&self, id: &TaskId) -> Option<TaskView>;
     fn control_dropped(&self);
 }
@@ -221,11 +240,35 @@ impl Control {
         self.send(Command::Release(agent.clone()))
     }
 
+    /// Changes capabilities, labels, concurrency or metadata of an agent; a refusal is logged.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn update(&self, agent: &AgentId, change: AgentChange) -> Result<(), ControlError> {
+        self.send(Command::Update(agent.clone(), Box::new(change)))
+    }
+
+    /// Registers an agent in somebody's name, past the same guards as any other; a refusal is logged.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn register(&self, agent: AgentSpec, principal: &Principal) -> Result<(), ControlError> {
+        self.send(Command::Register(Box::new(agent), principal.clone()))
+    }
+
+    /// Takes an agent out in somebody's name; what it has is lost and retried as its policy allows. To let it finish, [`Self::drain`] first.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn deregister(&self, agent: &AgentId, principal: &Principal) -> Result<(), ControlError> {
+        self.send(Command::Deregister(agent.clone(), principal.clone()))
+    }
+
     /// Submits a task; a refusal is logged.
     ///
     /// # Errors
     /// [`ControlError`].
-    pub fn submit(&self, task: Task, principal: &PrincipalName) -> Result<(), ControlError> {
+    pub fn submit(&self, task: Task, principal: &Principal) -> Result<(), ControlError> {
         self.send(Command::Submit(Box::new(task), principal.clone()))
     }
 
@@ -262,6 +305,14 @@ impl Control {
     #[must_use]
     pub fn agent(&self, id: &AgentId) -> Option<AgentView> {
         self.host.upgrade()?.agent(id)
+    }
+
+    /// How the agents stand, by id; takes the engine's lock for as long as it looks at them.
+    #[must_use]
+    pub fn agents(&self, filter: &AgentFilter) -> Vec<AgentView> {
+        self.host
+            .upgrade()
+            .map_or_else(Vec::new, |host| host.agents(filter))
     }
 
     /// How a task stands.

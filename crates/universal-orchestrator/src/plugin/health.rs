@@ -1,6 +1,7 @@
 //! Health, of plugins and of the whole.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::plugin::{HookPoint, Stage};
 
@@ -28,6 +29,9 @@ pub struct PluginHealth {
     pub detail: Option<String>,
     /// Alerts that need somebody now; summed up as `critical_alerts` in the status.
     pub critical_alerts: u32,
+    /// What else it has to say, for the status; `null` when nothing. Keep it short: every status carries it.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub details: Value,
 }
 
 impl PluginHealth {
@@ -38,6 +42,7 @@ impl PluginHealth {
             status: HealthStatus::Healthy,
             detail: None,
             critical_alerts: 0,
+            details: Value::Null,
         }
     }
 
@@ -48,7 +53,22 @@ impl PluginHealth {
             status,
             detail: Some(detail.into()),
             critical_alerts: u32::from(status == HealthStatus::Critical),
+            details: Value::Null,
         }
+    }
+
+    /// Adds figures for the status.
+    #[must_use]
+    pub fn details(mut self, details: impl Into<Value>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// Says how many alerts need somebody now.
+    #[must_use]
+    pub const fn critical_alerts(mut self, count: u32) -> Self {
+        self.critical_alerts = count;
+        self
     }
 }
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::agent::AgentSpec;
 use crate::config::HooksConfig;
 use crate::id::{AgentId, PrincipalName, shortened};
+use crate::metrics::SharedRecorder;
 use crate::plugin::{
     GuardCall, HealthStatus, HookContext, HookPoint, HookSet, Observed, Plugin, PluginContext,
     PluginError, PluginHealth, PluginManifest, PluginSection, PluginStatus, Shape, ShapeCall,
@@ -119,6 +120,15 @@ impl PluginHost {
         };
         host.refresh_mask();
         host
+    }
+
+    /// The recorders that plugins offer. One that panics offers none; it will have more to say when it starts.
+    pub(crate) fn recorders(&self) -> Vec<SharedRecorder> {
+        let offered = |p: &Loaded| catch_unwind(AssertUnwindSafe(|| p.plugin.recorder()));
+        self.plugins
+            .iter()
+            .filter_map(|p| offered(p).ok().flatten())
+            .collect()
     }
 
     fn refresh_mask(&self) {

@@ -27,6 +27,9 @@ pub(crate) use resolve::{PluginSource, PluginWishes, resolve};
 pub use section::PluginSection;
 pub use services::Services;
 
+use std::sync::Arc;
+
+use ::metrics::Recorder;
 use async_trait::async_trait;
 
 /// Takes part in what the orchestrator does. Every method has a default that does nothing.
@@ -42,6 +45,11 @@ pub trait Plugin: Send + Sync + 'static {
     async fn start(&self, context: PluginContext) -> Result<(), PluginError> {
         let _ = context;
         Ok(())
+    }
+
+    /// A recorder that receives all metrics, of the core and of every plugin, besides the one that the orchestrator has. Asked once, before [`Self::start`].
+    fn recorder(&self) -> Option<Arc<dyn Recorder + Send + Sync>> {
+        None
     }
 
     /// Called once at shutdown, in the opposite order, with `hooks.timeout_ms` to finish.

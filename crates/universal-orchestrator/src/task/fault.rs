@@ -100,19 +100,3 @@ pub enum TaskFault {
         id: TaskId,
     },
 }
-
-/// An [`IdError`], or none when the conversion cannot fail. Lets [`Task::id`](crate::Task::id) and [`Task::after`](crate::Task::after) take ids and texts alike.
-#[derive(Debug)]
-pub struct IdErrorOrNever(pub(crate) Option<IdError>);
-
-impl From<IdError> for IdErrorOrNever {
-    fn from(error: IdError) -> Self {
-        Self(Some(error))
-    }
-}
-
-impl From<std::convert::Infallible> for IdErrorOrNever {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}

@@ -21,7 +21,7 @@ pub use dead_letter::DeadLetter;
 pub use delegation::Delegation;
 pub(crate) use dismantle::{DEPTH_MAX, bounded, dismantle, walkable};
 pub use failure::{FailureKind, TaskFailure};
-pub use fault::{IdErrorOrNever, TaskFault};
+pub use fault::TaskFault;
 pub(crate) use outcome::OutcomeParts;
 pub use outcome::{TaskOutcome, TaskView};
 pub use patch::TaskPatch;

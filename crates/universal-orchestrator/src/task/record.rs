@@ -8,13 +8,14 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 
 use crate::id::{PrincipalName, TaskId, TaskType};
+use crate::principal::Principal;
 use crate::task::Task;
 
 /// A task with its id, its principal and what plugins attach to it. Hooks and agents see it.
 #[derive(Debug, Clone)]
 pub struct TaskRecord {
     id: TaskId,
-    principal: PrincipalName,
+    principal: Principal,
     task: Task,
     extensions: Extensions,
     /// The record before shape hooks changed it: what a refusal hands back, and `submit_or_get` compares.
@@ -22,7 +23,7 @@ pub struct TaskRecord {
 }
 
 impl TaskRecord {
-    pub(crate) fn new(id: TaskId, principal: PrincipalName, task: Task) -> Self {
+    pub(crate) fn new(id: TaskId, principal: Principal, task: Task) -> Self {
         Self {
             id,
             principal,
@@ -40,7 +41,12 @@ impl TaskRecord {
 
     /// Who submitted it.
     #[must_use]
-    pub const fn principal(&self) -> &PrincipalName {
+    pub fn principal(&self) -> &PrincipalName {
+        self.principal.name()
+    }
+
+    /// Who submitted it, with the proof.
+    pub(crate) const fn caller(&self) -> &Principal {
         &self.principal
     }
 

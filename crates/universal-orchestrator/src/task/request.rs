@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use crate::agent::AgentRole;
 use crate::budget::{Amount, Limits};
 use crate::capability::{CapabilitySet, Labels};
-use crate::id::{IdError, Key, RunId, TaskId, TaskType, Tenant};
-use crate::task::{DEPTH_MAX, IdErrorOrNever, RetryPolicy, TaskFault, walkable};
+use crate::id::{IdError, IdErrorOrNever, Key, RunId, TaskId, TaskType, Tenant};
+use crate::task::{DEPTH_MAX, RetryPolicy, TaskFault, walkable};
 
 /// How urgent a task is. Ageing lifts a waiting task one level each `queue.ageing_ms`.
 #[derive(
@@ -154,7 +154,7 @@ impl Task {
     {
         match id.try_into().map_err(Into::into) {
             Ok(id) => Some(id),
-            Err(IdErrorOrNever(error)) => self.parsed(error.map_or(Ok(None), Err)).flatten(),
+            Err(IdErrorOrNever(error)) => self.parsed(Err(error)),
         }
     }
 

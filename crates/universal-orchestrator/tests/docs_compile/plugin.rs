@@ -294,6 +294,47 @@ mod waits {
     }
 }
 
+mod who_calls {
+    use universal_orchestrator::plugin::{GuardCall, HookContext, Plugin, Verdict};
+
+    /// What a caller shows: `orchestrator.as_principal(Principal::new("ann")?.with_credential(Badge(7)))`.
+    pub struct Badge(pub u32);
+
+    struct Doorkeeper;
+
+    impl Plugin for Doorkeeper {
+        fn guard(&self, context: &HookContext<'_>, _: &GuardCall<'_>) -> Verdict {
+            match context.principal.credential::<Badge>() {
+                Some(Badge(7)) => Verdict::Allow,
+                _ => Verdict::veto("no_badge", "call with a principal that has a badge"),
+            }
+        }
+    }
+
+    use universal_orchestrator::plugin::{HookPoint, HookSet, PluginManifest};
+    use universal_orchestrator::{AgentRole, AgentSpec, Principal, UniversalOrchestrator};
+
+    #[tokio::test(start_paused = true)]
+    async fn it_lets_in_who_has_a_badge() {
+        let hooks = HookSet::none().guard(HookPoint::Register);
+        let orchestrator = UniversalOrchestrator::builder()
+            .without_linked_plugins()
+            .plugin(
+                PluginManifest::new("doorkeeper", "asks for badges", hooks),
+                Doorkeeper,
+            )
+            .start()
+            .await
+            .unwrap();
+        let agent = || AgentSpec::new("a", AgentRole::Worker);
+        let refused = orchestrator.register_agent(agent()).await.unwrap_err();
+        assert!(refused.to_string().contains("no_badge"), "{refused}");
+        let ann = Principal::new("ann").unwrap().with_credential(Badge(7));
+        let by_ann = orchestrator.as_principal(ann).unwrap();
+        by_ann.register_agent(agent()).await.unwrap();
+    }
+}
+
 mod service_and_control {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, OnceLock};

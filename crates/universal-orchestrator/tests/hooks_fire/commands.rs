@@ -13,7 +13,7 @@ use crate::common::*;
 /// Sends commands from an observe hook of `register` of the agent `trigger`.
 fn commanding(send: impl Fn(&Control) + Send + Sync + 'static) -> (PluginManifest, Hooked) {
     let plugin = Hooked::new().observe(move |context, what| {
-        if let Observed::Registered { agent } = what
+        if let Observed::Registered { agent, .. } = what
             && agent.as_str() == "trigger"
         {
             send(context.control);
@@ -81,7 +81,7 @@ async fn commands_submit_cancel_and_notify() {
                 .expect("it was submitted before")
                 .principal;
             let given = task("x").id("given").payload(7);
-            control.submit(given, &principal).expect("room");
+            control.submit(given, &principal.into()).expect("room");
             control.cancel(&tid("live")).expect("room");
             control.notify("boss", "look here").expect("room");
             assert_eq!(control.status().expect("alive").agents.total, 2);

@@ -14,6 +14,7 @@ mod guards;
 mod misdeeds;
 mod order;
 mod plugins;
+mod reach;
 mod shapes;
 
 use universal_orchestrator::plugin::Verdict;
