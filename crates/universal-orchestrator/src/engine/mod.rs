@@ -13,6 +13,7 @@ mod effects;
 mod expire;
 mod finish;
 mod keys;
+mod line;
 mod lots;
 mod matcher;
 mod pools;

@@ -1,12 +1,11 @@
 //! Required sets and the pools that satisfy them.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use crate::engine::AgentKey;
 use crate::engine::pools::demand::{Demand, OwnedDemand};
 use crate::engine::pools::heads::{HeadIndex, NONE, SCANNED, least, true_top};
-use crate::engine::pools::{Class, ClassIx, PoolIx, Pools, RankKey, Reach};
+use crate::engine::pools::{Class, ClassIx, PoolIx, Pools, Reach};
 use crate::id::Capability;
 
 impl Pools {
@@ -27,10 +26,8 @@ impl Pools {
         self.classes.push(Class {
             pools,
             paused: demand.required.iter().filter(|c| paused(c)).count() as u32,
-            copies: None,
             index: [None, None],
         });
-        self.copy_heads(ix);
         self.by_demand.insert(
             OwnedDemand {
                 required: demand.required.clone(),
@@ -68,18 +65,8 @@ impl Pools {
     pub(crate) fn best(&mut self, class: ClassIx, reach: Reach) -> Option<AgentKey> {
         let heads = &self.heads[reach as usize];
         let class_state = &mut self.classes[class as usize];
-        let (head, ix) = if let Some(copies) = &class_state.copies {
-            let (head, at) = least(&copies[reach as usize]);
-            (head, class_state.pools.get(at).copied().unwrap_or_default())
-        } else if class_state.pools.len() <= SCANNED {
-            let mut best = (NONE, 0);
-            for ix in &class_state.pools {
-                let head = heads[*ix as usize];
-                if head < best.0 {
-                    best = (head, *ix);
-                }
-            }
-            best
+        let (head, ix) = if class_state.pools.len() <= SCANNED {
+            least(&class_state.pools, heads)
         } else {
             if class_state.index[reach as usize].is_none() {
                 for ix in &class_state.pools {
@@ -101,18 +88,11 @@ impl Pools {
             return None;
         }
         let pool = &self.pools[ix as usize];
-        let of = |map: &BTreeMap<RankKey, AgentKey>| {
-            map.first_key_value().map(|(rank, agent)| (*rank, *agent))
+        let best = match (pool.push.first(), reach) {
+            (push, Reach::Push) => push,
+            (None, Reach::All) => pool.told.first(),
+            (push, Reach::All) => push.into_iter().chain(pool.told.first()).min(),
         };
-        let told = if reach == Reach::All {
-            of(&pool.told)
-        } else {
-            None
-        };
-        let best = of(&pool.push)
-            .into_iter()
-            .chain(told)
-            .min_by_key(|(rank, _)| *rank);
         best.map(|(_, agent)| agent)
     }
 
@@ -180,7 +160,6 @@ impl Pools {
             if in_use(ix as ClassIx) {
                 moved[ix] = Some(kept.len() as ClassIx);
                 kept.push(Class {
-                    copies: None,
                     index: [None, None],
                     ..class
                 });
@@ -196,15 +175,11 @@ impl Pools {
         });
         for pool in &mut self.pools {
             pool.indexed.clear();
-            pool.copied.clear();
             pool.classes = pool
                 .classes
                 .iter()
                 .filter_map(|ix| moved[*ix as usize])
                 .collect();
-        }
-        for class in 0..self.classes.len() {
-            self.copy_heads(class as ClassIx);
         }
         Some(moved)
     }

@@ -1,11 +1,12 @@
 //! The best ready agent of each pool, and where the classes find it.
 
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::engine::AgentKey;
-use crate::engine::pools::{ClassIx, Lane, PoolIx, Pools, RankKey, Reach};
+use crate::engine::line::Line;
+use crate::engine::pools::{Lane, PoolIx, Pools, RankKey, Reach};
 
 /// A rank key as one number: compared at once.
 pub(super) type Packed = u128;
@@ -23,9 +24,6 @@ pub(super) type HeadIndex = BinaryHeap<Reverse<(Packed, PoolIx)>>;
 
 /// Classes of at most so many pools look at all heads.
 pub(super) const SCANNED: usize = 48;
-
-/// A pool's heads are copied to at most so many classes.
-pub(super) const COPIES: usize = 32;
 
 /// An index holds at most so many heads for each pool; all but one of them are out of date.
 pub(super) const STALE: usize = 4;
@@ -47,15 +45,16 @@ pub(super) fn true_top(index: &mut HeadIndex, heads: &[Packed]) -> (Packed, Pool
     (NONE, 0)
 }
 
-/// The least of some heads and where it stands. Without a branch that could be mispredicted: any of them may be the least.
-pub(super) fn least(heads: &[Packed]) -> (Packed, usize) {
-    let (mut least, mut at) = (NONE, 0);
-    for (here, head) in heads.iter().enumerate() {
-        let is_less = *head < least;
-        least = if is_less { *head } else { least };
-        at = if is_less { here } else { at };
+/// The pool with the least head. Without a branch that could be mispredicted: any of them may be the least.
+pub(super) fn least(pools: &[PoolIx], heads: &[Packed]) -> (Packed, PoolIx) {
+    let (mut least, mut of) = (NONE, 0);
+    for pool in pools {
+        let head = heads[*pool as usize];
+        let is_less = head < least;
+        least = if is_less { head } else { least };
+        of = if is_less { *pool } else { of };
     }
-    (least, at)
+    (least, of)
 }
 
 impl Pools {
@@ -75,7 +74,7 @@ impl Pools {
         if head >= self.heads[reach as usize][ix as usize] {
             return;
         }
-        self.set_head(ix, reach, head);
+        self.heads[reach as usize][ix as usize] = head;
         for class in &self.pools[ix as usize].indexed {
             let class = &mut self.classes[*class as usize];
             let Some(index) = &mut class.index[reach as usize] else {
@@ -90,52 +89,16 @@ impl Pools {
         }
     }
 
-    fn set_head(&mut self, ix: PoolIx, reach: Reach, head: Packed) {
-        self.heads[reach as usize][ix as usize] = head;
-        for (class, at) in &self.pools[ix as usize].copied {
-            if let Some(copies) = &mut self.classes[*class as usize].copies {
-                copies[reach as usize][*at as usize] = head;
-            }
-        }
-    }
-
-    /// Keeps the heads of a class's pools side by side, if it has few pools and none of them has many such classes.
-    pub(super) fn copy_heads(&mut self, ix: ClassIx) {
-        let class = &mut self.classes[ix as usize];
-        for pool in &class.pools {
-            self.pools[*pool as usize]
-                .copied
-                .retain(|(class, _)| *class != ix);
-        }
-        class.copies = None;
-        let few = class.pools.len() <= SCANNED;
-        if !few
-            || class
-                .pools
-                .iter()
-                .any(|p| self.pools[*p as usize].copied.len() >= COPIES)
-        {
-            return;
-        }
-        for (at, pool) in class.pools.iter().enumerate() {
-            self.pools[*pool as usize].copied.push((ix, at as u32));
-        }
-        let copy = |heads: &Vec<Packed>| class.pools.iter().map(|p| heads[*p as usize]).collect();
-        class.copies = Some(Box::new([copy(&self.heads[0]), copy(&self.heads[1])]));
-    }
-
     /// Takes an agent out of its pool's ready order.
     pub(crate) fn remove(&mut self, ix: PoolIx, lane: Lane, rank: RankKey) {
         let pool = &mut self.pools[ix as usize];
-        pool.lane(lane).remove(&rank);
-        let first = |map: &BTreeMap<RankKey, AgentKey>| {
-            map.first_key_value()
-                .map_or(NONE, |(rank, _)| rank.packed())
-        };
+        pool.lane(lane).remove(rank);
+        let first =
+            |line: &Line<RankKey, AgentKey>| line.first().map_or(NONE, |(rank, _)| rank.packed());
         let (push, told) = (first(&pool.push), first(&pool.told));
         if lane == Lane::Push {
-            self.set_head(ix, Reach::Push, push);
+            self.heads[Reach::Push as usize][ix as usize] = push;
         }
-        self.set_head(ix, Reach::All, push.min(told));
+        self.heads[Reach::All as usize][ix as usize] = push.min(told);
     }
 }

@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 use crate::agent::AgentRole;
 use crate::capability::{CapabilitySet, Labels};
 use crate::engine::AgentKey;
+use crate::engine::line::Line;
 use crate::engine::pools::demand::OwnedDemand;
 use crate::engine::pools::heads::{HeadIndex, NONE, Packed};
 use crate::id::Capability;
@@ -63,11 +64,9 @@ pub(crate) struct Pool {
     signature: Signature,
     pub(crate) members: u32,
     pub(crate) slots: u64,
-    push: BTreeMap<RankKey, AgentKey>,
-    told: BTreeMap<RankKey, AgentKey>,
+    push: Line<RankKey, AgentKey>,
+    told: Line<RankKey, AgentKey>,
     pub(crate) classes: Vec<ClassIx>,
-    /// Those of its classes that keep a copy of its heads, and where.
-    copied: Vec<(ClassIx, u32)>,
     /// Those of its classes that keep an index of heads.
     indexed: Vec<ClassIx>,
 }
@@ -81,18 +80,19 @@ impl Pool {
         &self.signature.labels
     }
 
-    fn lane(&mut self, lane: Lane) -> &mut BTreeMap<RankKey, AgentKey> {
+    fn lane(&mut self, lane: Lane) -> &mut Line<RankKey, AgentKey> {
         match lane {
             Lane::Push => &mut self.push,
             Lane::Told => &mut self.told,
         }
     }
 
-    /// Ready agents within reach.
+    /// Ready agents within reach, in no particular order.
     pub(crate) fn ready(&self, reach: Reach) -> impl Iterator<Item = (RankKey, AgentKey)> + '_ {
         let told = (reach == Reach::All).then_some(&self.told);
-        let both = self.push.iter().chain(told.into_iter().flatten());
-        both.map(|(rank, key)| (*rank, *key))
+        self.push
+            .iter()
+            .chain(told.into_iter().flat_map(Line::iter))
     }
 }
 
@@ -102,8 +102,6 @@ pub(crate) struct Class {
     pub(crate) pools: Vec<PoolIx>,
     /// How many of its required capabilities are paused.
     pub(crate) paused: u32,
-    /// The pools' heads side by side, kept when there are few pools and none of them has many classes.
-    copies: Option<Box<[Vec<Packed>; 2]>>,
     /// Heaps of the pools' heads, kept when there are many pools.
     index: [Option<HeadIndex>; 2],
 }
@@ -218,16 +216,14 @@ impl Pools {
             // Built again on its next use, with this pool.
             class.index = [None, None];
         }
-        let joined = classes.clone();
         self.by_signature.insert(signature.clone(), ix);
         let pool = Pool {
             signature,
             members: 0,
             slots: 0,
-            push: BTreeMap::new(),
-            told: BTreeMap::new(),
+            push: Line::default(),
+            told: Line::default(),
             classes,
-            copied: Vec::new(),
             indexed: Vec::new(),
         };
         if ix as usize == self.pools.len() {
@@ -237,9 +233,6 @@ impl Pools {
             }
         } else {
             self.pools[ix as usize] = pool;
-        }
-        for class in joined {
-            self.copy_heads(class);
         }
         ix
     }
@@ -264,7 +257,6 @@ impl Pools {
         for class in &mut self.classes {
             class.pools.retain(|ix| !is_gone(ix));
             class.index = [None, None];
-            class.copies = None;
         }
         self.pools_with.retain(|_, pools| {
             pools.retain(|ix| !is_gone(ix));
@@ -273,16 +265,9 @@ impl Pools {
         for ix in &gone {
             self.pools[*ix as usize].classes.clear();
             self.pools[*ix as usize].indexed.clear();
-            self.pools[*ix as usize].copied.clear();
         }
         self.free_pools.extend(gone);
         self.empty = 0;
-        for pool in &mut self.pools {
-            pool.copied.clear();
-        }
-        for class in 0..self.classes.len() {
-            self.copy_heads(class as ClassIx);
-        }
     }
 
     /// Counts an agent out of its pool.

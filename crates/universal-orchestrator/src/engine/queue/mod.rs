@@ -3,8 +3,6 @@
 //! Within a class and priority: start-time fair queueing among tenants (Goyal, Vin, Cheng, SIGCOMM 1996), so FIFO for one tenant; or earliest deadline first.
 //! Among priorities: a task that has waited `queue.ageing_ms` counts one level higher, which makes the order of two waiting tasks constant in time.
 
-mod line;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
@@ -12,8 +10,8 @@ use hashbrown::HashMap;
 use crate::clock::Stamp;
 use crate::config::QueueOrder;
 use crate::engine::TaskKey;
+use crate::engine::line::Line;
 use crate::engine::pools::ClassIx;
-use crate::engine::queue::line::Line;
 use crate::id::Tenant;
 use crate::task::Priority;
 
@@ -36,7 +34,7 @@ const LEVELS: usize = Priority::ALL.len();
 
 #[derive(Debug, Default)]
 struct ClassQueue {
-    levels: [Line; LEVELS],
+    levels: [Line<OrderKey, (TaskKey, Stamp)>; LEVELS],
     /// The same by age, when the order is not that of age and tasks age.
     ages: [BTreeSet<(Stamp, OrderKey)>; LEVELS],
     len: usize,
@@ -153,7 +151,7 @@ impl ReadyQueue {
         if by_age {
             queue.ages[spot.level as usize].insert((since, spot.order));
         }
-        if queue.levels[spot.level as usize].insert(spot.order, task, since) {
+        if queue.levels[spot.level as usize].insert(spot.order, (task, since)) {
             queue.len += 1;
             self.len += 1;
             self.by_level[spot.level as usize] += 1;
@@ -224,7 +222,7 @@ impl ReadyQueue {
                 continue;
             };
             for (level, head) in heads.iter_mut().enumerate() {
-                if let Some((order, task, since)) = queue.levels[level].first()
+                if let Some((order, (task, since))) = queue.levels[level].first()
                     && head.is_none_or(|(spot, ..)| order < spot.order)
                 {
                     let spot = Spot {
@@ -294,7 +292,10 @@ impl ReadyQueue {
     /// The tasks of a class, in no particular order.
     pub(crate) fn tasks_of(&self, class: ClassIx) -> Vec<TaskKey> {
         self.classes.get(class as usize).map_or_else(Vec::new, |q| {
-            q.levels.iter().flat_map(Line::tasks).collect()
+            q.levels
+                .iter()
+                .flat_map(|level| level.iter().map(|(_, (task, _))| task))
+                .collect()
         })
     }
 

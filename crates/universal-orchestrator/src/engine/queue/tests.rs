@@ -198,7 +198,7 @@ fn a_line_is_an_ordered_map() {
 
     use proptest::prelude::*;
 
-    use super::line::Line;
+    use crate::engine::line::Line;
 
     #[derive(Debug, Clone)]
     enum Step {
@@ -219,7 +219,7 @@ fn a_line_is_an_ordered_map() {
             let task = |n: usize| TaskKey::from(slotmap::KeyData::from_ffi(n as u64 + (1 << 32)));
             match step {
                 Step::Insert(tag) => {
-                    let new = line.insert(order(tag), task(n), Stamp(n as u64));
+                    let new = line.insert(order(tag), (task(n), Stamp(n as u64)));
                     let before = map.insert(order(tag), (task(n), Stamp(n as u64)));
                     prop_assert_eq!(new, before.is_none());
                 }
@@ -229,7 +229,7 @@ fn a_line_is_an_ordered_map() {
                 }
                 Step::Pop => {
                     let first = line.first();
-                    let expected = map.first_key_value().map(|(o, (t, s))| (*o, *t, *s));
+                    let expected = map.first_key_value().map(|(o, v)| (*o, *v));
                     prop_assert_eq!(first, expected);
                     if let Some((order, ..)) = first {
                         line.remove(order);
@@ -237,7 +237,7 @@ fn a_line_is_an_ordered_map() {
                     }
                 }
             }
-            let mut left: Vec<_> = line.tasks().collect();
+            let mut left: Vec<_> = line.iter().map(|(_, (task, _))| task).collect();
             let mut expected: Vec<_> = map.values().map(|(task, _)| *task).collect();
             left.sort_unstable();
             expected.sort_unstable();
