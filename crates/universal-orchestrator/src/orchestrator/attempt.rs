@@ -34,8 +34,8 @@ pub(crate) enum First {
     Over(TaskOutcome),
     /// The task goes on elsewhere: retried, vetoed, or ended by somebody else.
     Elsewhere(Option<Arc<Signal>>),
-    /// The agent is at work.
-    AtWork(Run, AtWork),
+    /// The agent is at work. In a box: what ends at its first poll does not move it around.
+    AtWork(Box<(Run, AtWork)>),
 }
 
 /// The rest of an agent's future.
@@ -144,7 +144,7 @@ impl Run {
         };
         let first = std::future::poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await;
         match first {
-            Poll::Pending => (First::AtWork(self, AtWork(work)), None),
+            Poll::Pending => (First::AtWork(Box::new((self, AtWork(work)))), None),
             Poll::Ready(ended) => {
                 drop(work);
                 self.end(ended)
@@ -238,7 +238,8 @@ pub(crate) async fn drive(run: Run) {
     let mut in_a_row = 0;
     while let Some(run) = next.take() {
         let (first, mut found) = run.begin().await;
-        if let First::AtWork(run, work) = first {
+        if let First::AtWork(at_work) = first {
+            let (run, work) = *at_work;
             found = run.go_on(work).await.1;
         }
         next = found.map(|launch| Run::new(Arc::clone(&shared), launch));

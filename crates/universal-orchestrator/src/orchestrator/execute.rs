@@ -139,7 +139,8 @@ impl Shared {
                     First::Elsewhere(own) => {
                         self.wait_for(accepted.key, &record, signal.or(own)).await
                     }
-                    First::AtWork(run, work) => {
+                    First::AtWork(at_work) => {
+                        let (run, work) = *at_work;
                         self.hand_over(shared, run, work, accepted.key, &record, signal)
                             .await
                     }
