@@ -35,6 +35,10 @@ struct Published {
 impl Shared {
     pub(crate) fn new(config: PerformanceConfig) -> Self {
         let book = AlertBook::new(config.effective_rules(), config.resolved_max);
+        let empty = PerformanceSnapshot {
+            judged_from: config.judged_from,
+            ..PerformanceSnapshot::default()
+        };
         Self {
             observations: Observations::new(config.tracked_max),
             config: RwLock::new(Arc::new(config)),
@@ -44,7 +48,7 @@ impl Shared {
             baseline: Mutex::new(None),
             listens_at: OnceLock::new(),
             published: Mutex::new(Published {
-                snapshot: Arc::default(),
+                snapshot: Arc::new(empty),
                 details: Value::Null,
             }),
         }

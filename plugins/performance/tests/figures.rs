@@ -4,7 +4,7 @@ mod common;
 
 use common::{Machine, agents, look, ms, pass, seconds, section, service, start, work};
 use universal_orchestrator::{RetryPolicy, Task, TaskFailure, UniversalOrchestrator};
-use universal_orchestrator_performance::{OTHER, Scope, Signal};
+use universal_orchestrator_performance::{Direction, OTHER, Scope, Signal};
 use universal_orchestrator_testkit::{PuppetAgent, ScriptedAgent};
 
 fn close(value: f64, expected: f64) -> bool {
@@ -179,21 +179,40 @@ async fn what_comes_after_the_limit_is_other_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_machine_is_in_the_snapshot_and_its_trend_is_known() {
+async fn the_machine_is_in_the_snapshot() {
     let machine = Machine::calm();
     let o = start(seconds(), &machine).await;
-    for percent in [10.0, 20.0, 30.0, 40.0, 50.0, 60.0] {
-        machine.set(|reading| reading.cpu_percent = Some(percent));
+    machine.set(|reading| reading.cpu_percent = Some(55.0));
+    pass(ms(3_000)).await;
+    let snapshot = service(&o).snapshot();
+    let value = |signal: Signal| signal.value(&snapshot, None);
+    assert_eq!(value(Signal::CpuPercent), Some(55.0));
+    assert_eq!(value(Signal::MemoryPercent), Some(20.0));
+    assert_eq!(value(Signal::LoadPerCore), Some(0.25));
+    assert_eq!(
+        value(Signal::ProcessMemoryMb),
+        None,
+        "this one does not say"
+    );
+    let json = serde_json::to_value(&*snapshot).unwrap();
+    assert_eq!(json["machine"]["disk_percent"], 30.0);
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trend_is_a_line_through_the_last_points() {
+    let o = start(seconds(), &Machine::calm()).await;
+    pass(ms(500)).await;
+    assert_eq!(service(&o).trend(Signal::AgentsActive), None, "no points");
+    for n in 0..6 {
+        agents(&o, "x", &[&format!("a{n}")]).await;
         pass(ms(1_000)).await;
     }
-    let service = service(&o);
-    let cpu = Signal::CpuPercent.value(&service.snapshot(), None).unwrap();
-    assert!(cpu >= 40.0, "{cpu}");
-    let trend = service.trend(Signal::CpuPercent).unwrap();
-    assert!((trend.per_minute - 600.0).abs() < 1.0, "{trend:?}");
-    assert!(trend.projected > cpu, "{trend:?}");
+    let trend = service(&o).trend(Signal::AgentsActive).unwrap();
     assert_eq!(trend.points, 4);
-    assert_eq!(service.trend(Signal::ExecutionP95Ms), None);
+    assert_eq!(trend.direction, Direction::Increasing);
+    assert!((trend.per_minute - 60.0).abs() < 1e-6, "{trend:?}");
+    assert!((trend.projected - 8.0).abs() < 1e-6, "{trend:?}");
     o.shutdown().await;
 }
 
