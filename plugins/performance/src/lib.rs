@@ -82,3 +82,8 @@ cooldown_ms = 300000
 "#;
 
 universal_orchestrator::register_plugin!(PERFORMANCE);
+
+/// The code of the page of the plugin is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins/performance.md")]
+mod page {}

@@ -1,5 +1,7 @@
 //! D11 and D12: the original read the processor for a second on its event loop, at every start and every thirty seconds.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
+
 mod common;
 
 use std::sync::Arc;

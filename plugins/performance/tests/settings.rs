@@ -1,5 +1,11 @@
 //! Every key is checked, and every key does something.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails it"
+)]
+
 mod common;
 
 use common::{Machine, agents, look, ms, pass, seconds, section, service, start};

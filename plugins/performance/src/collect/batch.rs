@@ -72,13 +72,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn empty() -> Box<Self> {
-        Box::new(Self {
+    pub(crate) fn empty() -> Self {
+        Self {
             tally: Tally::default(),
             execution: empty_histogram(),
             queue_wait: empty_histogram(),
             is_dirty: false,
-        })
+        }
     }
 
     pub(crate) const fn is_dirty(&self) -> bool {

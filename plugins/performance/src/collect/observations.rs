@@ -20,7 +20,7 @@ pub(crate) enum Dimension {
 struct State {
     registration: Histogram<u32>,
     delegation: Histogram<u32>,
-    overall: Box<Batch>,
+    overall: Batch,
     agents: Table<AgentId>,
     task_types: Table<TaskType>,
     capabilities: Table<Capability>,
@@ -31,10 +31,10 @@ struct State {
 pub(crate) struct Harvest {
     pub(crate) registration: Histogram<u32>,
     pub(crate) delegation: Histogram<u32>,
-    pub(crate) overall: Box<Batch>,
-    pub(crate) agents: Vec<(Option<AgentId>, Box<Batch>)>,
-    pub(crate) task_types: Vec<(Option<TaskType>, Box<Batch>)>,
-    pub(crate) capabilities: Vec<(Option<Capability>, Box<Batch>)>,
+    pub(crate) overall: Batch,
+    pub(crate) agents: Vec<(Option<AgentId>, Batch)>,
+    pub(crate) task_types: Vec<(Option<TaskType>, Batch)>,
+    pub(crate) capabilities: Vec<(Option<Capability>, Batch)>,
     pub(crate) untracked: u64,
 }
 
@@ -109,7 +109,7 @@ impl Observations {
     }
 
     /// Takes what was written since the last time. Holds the lock for an exchange of pointers a series.
-    pub(crate) fn take(&self, mut spare: impl FnMut() -> Box<Batch>) -> Harvest {
+    pub(crate) fn take(&self, mut spare: impl FnMut() -> Batch) -> Harvest {
         let (registration, delegation) = (empty_histogram(), empty_histogram());
         let overall = spare();
         let mut state = self.0.lock();

@@ -13,7 +13,7 @@ const OTHER: usize = 0;
 #[derive(Debug)]
 pub(crate) struct Table<K> {
     places: HashMap<K, usize>,
-    batches: Vec<Box<Batch>>,
+    batches: Vec<Batch>,
     free: Vec<usize>,
     max: usize,
     untracked: u64,
@@ -56,8 +56,8 @@ impl<K: Eq + Hash + Clone> Table<K> {
     /// Takes what was written, and leaves empty batches. The key of the shared batch is `None`.
     pub(crate) fn take(
         &mut self,
-        mut spare: impl FnMut() -> Box<Batch>,
-    ) -> Vec<(Option<K>, Box<Batch>)> {
+        mut spare: impl FnMut() -> Batch,
+    ) -> Vec<(Option<K>, Batch)> {
         let own = self.places.iter().map(|(key, place)| (Some(key), *place));
         let mut taken = Vec::new();
         for (key, place) in own.chain(std::iter::once((None, OTHER))) {

@@ -104,7 +104,7 @@ struct Interval {
 pub(crate) struct Windows {
     intervals: VecDeque<Interval>,
     slots: usize,
-    spares: Vec<Box<Batch>>,
+    spares: Vec<Batch>,
     scratch: Histogram<u64>,
 }
 

@@ -1,5 +1,12 @@
 //! The Prometheus exporter: what a scraper gets, and what a real Prometheus makes of it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a helper of a test fails it, and says so when it did nothing"
+)]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod listener;
