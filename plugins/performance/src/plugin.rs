@@ -145,15 +145,12 @@ impl Plugin for PerformancePlugin {
 
     fn health(&self) -> PluginHealth {
         let (unseen, worst, named) = self.shared.standing();
-        let health = match worst {
-            Some(Severity::Critical) => PluginHealth::of(
-                HealthStatus::Critical,
-                format!("alerts: {}", named.join(", ")),
-            ),
-            Some(Severity::Warning) => PluginHealth::of(
-                HealthStatus::Degraded,
-                format!("alerts: {}", named.join(", ")),
-            ),
+        let alerts = || format!("alerts: {}", named.join(", "));
+        let broken = self.shared.broken.lock().clone();
+        let health = match (worst, broken) {
+            (Some(Severity::Critical), _) => PluginHealth::of(HealthStatus::Critical, alerts()),
+            (_, Some(broken)) => PluginHealth::of(HealthStatus::Degraded, broken),
+            (Some(Severity::Warning), _) => PluginHealth::of(HealthStatus::Degraded, alerts()),
             _ => PluginHealth::healthy(),
         };
         health

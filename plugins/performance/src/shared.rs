@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) history: Mutex<History>,
     pub(crate) baseline: Mutex<Option<Arc<Baseline>>>,
     pub(crate) listens_at: OnceLock<SocketAddr>,
+    /// What no longer works, and the panic that ended it.
+    pub(crate) broken: Mutex<Option<String>>,
     published: Mutex<Published>,
 }
 
@@ -47,6 +49,7 @@ impl Shared {
             history: Mutex::new(History::default()),
             baseline: Mutex::new(None),
             listens_at: OnceLock::new(),
+            broken: Mutex::new(None),
             published: Mutex::new(Published {
                 snapshot: Arc::new(empty),
                 details: Value::Null,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -72,9 +72,7 @@ pub(crate) async fn analyse(shared: Arc<Shared>, analyst: Analyst, stop: Cancell
             () = stop.cancelled() => return,
             looked = looked => match looked {
                 Ok(analyst) => slot = analyst,
-                Err(error) => {
-                    tracing::error!(%error, "the analysis of the performance plugin panicked, and no further one is made");
-                }
+                Err(error) => broke(&shared, "figures are no longer made", &error),
             },
         }
     }
@@ -125,7 +123,9 @@ pub(crate) async fn sample(
                 idle = Some(sampler);
             }
             Some(Err(error)) => {
-                tracing::error!(%error, "the sampler panicked, and the machine is no longer read");
+                // What was read last says less and less of the machine.
+                *shared.reading.lock() = None;
+                broke(&shared, "the machine is no longer read", &error);
                 return;
             }
             None => metrics
@@ -135,7 +135,13 @@ pub(crate) async fn sample(
     }
 }
 
-async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+/// Health says it from now on.
+fn broke(shared: &Shared, what: &str, error: &JoinError) {
+    tracing::error!(%error, "a part of the performance plugin ended: {what}");
+    *shared.broken.lock() = Some(format!("{what}: {error}"));
+}
+
+async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
     match task {
         Some(task) => task.await,
         None => std::future::pending().await,

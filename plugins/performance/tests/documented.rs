@@ -35,9 +35,15 @@ fn every_key_has_a_row_with_its_default() {
         ("judged_from", defaults.judged_from as f64),
         ("regression_percent", defaults.regression_percent),
         ("regression_error_points", defaults.regression_error_points),
-        ("prometheus_connections_max", defaults.prometheus_connections_max as f64),
+        (
+            "prometheus_connections_max",
+            defaults.prometheus_connections_max as f64,
+        ),
     ] {
-        assert!(PAGE.contains(&format!("| `{key}` | {default} |")), "{key}: {default}");
+        assert!(
+            PAGE.contains(&format!("| `{key}` | {default} |")),
+            "{key}: {default}"
+        );
     }
 }
 
@@ -57,7 +63,10 @@ fn every_metric_has_a_row_with_its_labels() {
 #[test]
 fn every_signal_and_every_default_rule_is_there() {
     for signal in Signal::ALL {
-        assert!(PAGE.contains(&format!("`{}`", signal.as_str())), "{signal:?}");
+        assert!(
+            PAGE.contains(&format!("`{}`", signal.as_str())),
+            "{signal:?}"
+        );
     }
     for rule in PerformanceConfig::default().effective_rules() {
         let condition = format!(

@@ -54,10 +54,7 @@ impl<K: Eq + Hash + Clone> Table<K> {
     }
 
     /// Takes what was written, and leaves empty batches. The key of the shared batch is `None`.
-    pub(crate) fn take(
-        &mut self,
-        mut spare: impl FnMut() -> Batch,
-    ) -> Vec<(Option<K>, Batch)> {
+    pub(crate) fn take(&mut self, mut spare: impl FnMut() -> Batch) -> Vec<(Option<K>, Batch)> {
         let own = self.places.iter().map(|(key, place)| (Some(key), *place));
         let mut taken = Vec::new();
         for (key, place) in own.chain(std::iter::once((None, OTHER))) {

@@ -9,6 +9,8 @@ use universal_orchestrator::{AgentId, AgentView, Availability, Capability};
 /// One look at an agent.
 #[derive(Debug, Clone, Copy)]
 struct Look {
+    /// On a clock that adds up the intervals.
+    at: Duration,
     busy: Duration,
     ended: u64,
     in_flight: u32,
@@ -38,6 +40,7 @@ impl CapabilityLoad {
 #[derive(Debug)]
 pub(crate) struct Loads {
     looks: HashMap<AgentId, VecDeque<Look>>,
+    clock: Duration,
     slots: usize,
 }
 
@@ -45,6 +48,7 @@ impl Loads {
     pub(crate) fn new(slots: usize) -> Self {
         Self {
             looks: HashMap::new(),
+            clock: Duration::ZERO,
             slots,
         }
     }
@@ -53,17 +57,19 @@ impl Loads {
         self.looks.clear();
     }
 
-    /// Takes a look and sums up by capability. `interval` is the time between two looks.
+    /// Takes a look and sums up by capability. `interval` is the time since the look before.
     pub(crate) fn look(
         &mut self,
         agents: &[AgentView],
         interval: Duration,
     ) -> BTreeMap<Capability, CapabilityLoad> {
+        self.clock += interval;
         let mut by_capability: BTreeMap<Capability, CapabilityLoad> = BTreeMap::new();
         let mut before = std::mem::take(&mut self.looks);
         for agent in agents {
             let mut looks = before.remove(&agent.id).unwrap_or_default();
             looks.push_back(Look {
+                at: self.clock,
                 busy: agent.busy,
                 ended: agent.completed + agent.failed,
                 in_flight: agent.in_flight,
@@ -73,7 +79,7 @@ impl Loads {
                 looks.pop_front();
             }
             if agent.availability == Availability::Available {
-                let busy = busy_slots(&looks, agent.concurrency, interval);
+                let busy = busy_slots(&looks, agent.concurrency);
                 for capability in agent.capabilities.iter() {
                     let load = by_capability.entry(capability.clone()).or_default();
                     load.agents += 1;
@@ -89,11 +95,11 @@ impl Loads {
 
 /// Slots in use on average: the growth of the busy time over the time between the looks.
 /// The engine adds an attempt's time at its end; while none has ended, the attempts at work are counted instead.
-fn busy_slots(looks: &VecDeque<Look>, slots: u32, interval: Duration) -> f64 {
+fn busy_slots(looks: &VecDeque<Look>, slots: u32) -> f64 {
     let (Some(first), Some(last)) = (looks.front(), looks.back()) else {
         return 0.0;
     };
-    let time = interval.as_secs_f64() * (looks.len() - 1) as f64;
+    let time = last.at.saturating_sub(first.at).as_secs_f64();
     let busy = if last.ended > first.ended && time > 0.0 {
         last.busy.saturating_sub(first.busy).as_secs_f64() / time
     } else {
