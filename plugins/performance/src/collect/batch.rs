@@ -39,12 +39,20 @@ pub(crate) struct Tally {
     pub(crate) rejected: u64,
     pub(crate) cancelled: u64,
     pub(crate) retried: u64,
-    pub(crate) bound: u64,
+    /// Bound after they had waited.
+    pub(crate) waited: u64,
+    /// Bound at once; counted when they end, where their series are at hand anyway.
+    pub(crate) direct: u64,
     pub(crate) execution_ns: u64,
     pub(crate) wait_ns: u64,
 }
 
 impl Tally {
+    /// Tasks that were bound for the first time.
+    pub(crate) const fn bound(&self) -> u64 {
+        self.waited + self.direct
+    }
+
     pub(crate) const fn ended(&self) -> u64 {
         self.succeeded + self.failed + self.timed_out
     }
@@ -56,7 +64,8 @@ impl Tally {
         self.rejected += other.rejected;
         self.cancelled += other.cancelled;
         self.retried += other.retried;
-        self.bound += other.bound;
+        self.waited += other.waited;
+        self.direct += other.direct;
         self.execution_ns = self.execution_ns.saturating_add(other.execution_ns);
         self.wait_ns = self.wait_ns.saturating_add(other.wait_ns);
     }
@@ -85,17 +94,18 @@ impl Batch {
         self.is_dirty
     }
 
-    pub(crate) fn bound(&mut self, waited: Duration) {
+    pub(crate) fn waited(&mut self, waited: Duration) {
         let waited = nanos(waited);
         self.is_dirty = true;
-        self.tally.bound += 1;
+        self.tally.waited += 1;
         self.tally.wait_ns = self.tally.wait_ns.saturating_add(waited);
         self.queue_wait.saturating_record(waited);
     }
 
     /// `ran` is `None` for a task that no agent had.
-    pub(crate) fn ended(&mut self, how: Ended, ran: Option<Duration>) {
+    pub(crate) fn ended(&mut self, how: Ended, ran: Option<Duration>, direct: bool) {
         self.is_dirty = true;
+        self.tally.direct += u64::from(direct);
         let count = match how {
             Ended::Succeeded => &mut self.tally.succeeded,
             Ended::Failed => &mut self.tally.failed,

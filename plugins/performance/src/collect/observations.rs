@@ -71,9 +71,9 @@ impl Observations {
                 if let Some(took) = took {
                     state.delegation.saturating_record(nanos(*took));
                 }
-                // What a later attempt waited for is the attempt before it.
-                if delegation.attempt() <= 1 {
-                    state.each_of_task(task, |batch| batch.bound(*queue_wait));
+                // What a later attempt waited for is the attempt before it. One bound at once is counted at its end.
+                if delegation.attempt() <= 1 && !queue_wait.is_zero() {
+                    state.each_of_task(task, |batch| batch.waited(*queue_wait));
                 }
             }
             Observed::Completed { task, outcome }
@@ -101,10 +101,11 @@ impl Observations {
         let measured = matches!(how, Ended::Succeeded | Ended::Failed | Ended::TimedOut);
         let agent = outcome.agent();
         let ran = (measured && agent.is_some()).then(|| outcome.run_time());
+        let direct = agent.is_some() && outcome.attempts() <= 1 && outcome.queue_wait().is_zero();
         let mut state = self.0.lock();
-        state.each_of_task(task, |batch| batch.ended(how, ran));
+        state.each_of_task(task, |batch| batch.ended(how, ran, direct));
         if let Some(agent) = agent {
-            state.agents.batch(agent).ended(how, ran);
+            state.agents.batch(agent).ended(how, ran, false);
         }
     }
 

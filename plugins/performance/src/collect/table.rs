@@ -91,7 +91,7 @@ mod tests {
     fn what_comes_after_the_limit_shares_a_batch_and_is_counted() {
         let mut table: Table<u32> = Table::new(2);
         for key in [1, 2, 3, 4, 1] {
-            table.batch(&key).ended(Ended::Succeeded, None);
+            table.batch(&key).ended(Ended::Succeeded, None, false);
         }
         assert_eq!(table.untracked(), 2);
         let mut taken: Vec<_> = table

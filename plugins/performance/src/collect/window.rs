@@ -29,10 +29,15 @@ pub(crate) struct Slot {
 
 impl Slot {
     fn of(batch: &Batch) -> Self {
+        let mut queue_wait = recorded(&batch.queue_wait);
+        if batch.tally.direct > 0 {
+            let direct = u32::try_from(batch.tally.direct).unwrap_or(u32::MAX);
+            queue_wait.insert(0, (0, direct));
+        }
         Self {
             tally: batch.tally,
             execution: recorded(&batch.execution),
-            queue_wait: recorded(&batch.queue_wait),
+            queue_wait,
         }
     }
 }
@@ -272,9 +277,9 @@ impl Windows {
             count => sum_ns as f64 / count as f64 / 1e9,
         };
         CapabilityFlow {
-            bound: tally.bound,
+            bound: tally.bound(),
             ended: tally.ended(),
-            mean_wait: mean(tally.wait_ns, tally.bound),
+            mean_wait: mean(tally.wait_ns, tally.bound()),
             wait_p95_ms,
             mean_run: mean(tally.execution_ns, tally.ended()),
             wait_growth: self.wait_growth(&key),
@@ -290,7 +295,7 @@ impl Windows {
                 time += interval.covers;
                 if let Some(slot) = interval.series.get(key) {
                     waits = waits.saturating_add(slot.tally.wait_ns);
-                    bound += slot.tally.bound;
+                    bound += slot.tally.bound();
                 }
             }
             (bound > 0).then(|| (waits as f64 / bound as f64 / 1e9, time.as_secs_f64()))
