@@ -20,7 +20,6 @@ pub(crate) enum Dimension {
 struct State {
     registration: Histogram<u32>,
     delegation: Histogram<u32>,
-    overall: Batch,
     agents: Table<AgentId>,
     task_types: Table<TaskType>,
     capabilities: Table<Capability>,
@@ -31,7 +30,6 @@ struct State {
 pub(crate) struct Harvest {
     pub(crate) registration: Histogram<u32>,
     pub(crate) delegation: Histogram<u32>,
-    pub(crate) overall: Batch,
     pub(crate) agents: Vec<(Option<AgentId>, Batch)>,
     pub(crate) task_types: Vec<(Option<TaskType>, Batch)>,
     pub(crate) capabilities: Vec<(Option<Capability>, Batch)>,
@@ -47,7 +45,6 @@ impl Observations {
         Self(Mutex::new(State {
             registration: empty_histogram(),
             delegation: empty_histogram(),
-            overall: Batch::empty(),
             agents: Table::new(tracked_max),
             task_types: Table::new(tracked_max),
             capabilities: Table::new(tracked_max),
@@ -112,12 +109,10 @@ impl Observations {
     /// Takes what was written since the last time. Holds the lock for an exchange of pointers a series.
     pub(crate) fn take(&self, mut spare: impl FnMut() -> Batch) -> Harvest {
         let (registration, delegation) = (empty_histogram(), empty_histogram());
-        let overall = spare();
         let mut state = self.0.lock();
         Harvest {
             registration: std::mem::replace(&mut state.registration, registration),
             delegation: std::mem::replace(&mut state.delegation, delegation),
-            overall: std::mem::replace(&mut state.overall, overall),
             agents: state.agents.take(&mut spare),
             task_types: state.task_types.take(&mut spare),
             capabilities: state.capabilities.take(&mut spare),
@@ -142,7 +137,7 @@ impl Observations {
 
 impl State {
     fn each_of_task(&mut self, task: &TaskRecord, mut write: impl FnMut(&mut Batch)) {
-        write(&mut self.overall);
+        // Every accepted task has a type; all types together are the whole.
         if let Some(task_type) = task.task().task_type() {
             write(self.task_types.batch(task_type));
         }

@@ -45,7 +45,6 @@ impl Slot {
 /// The key of a series.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SeriesKey {
-    Overall,
     Agent(AgentId),
     TaskType(TaskType),
     Capability(Capability),
@@ -53,19 +52,17 @@ pub(crate) enum SeriesKey {
 }
 
 impl SeriesKey {
-    const fn dimension(&self) -> Option<Dimension> {
+    const fn dimension(&self) -> Dimension {
         match self {
-            Self::Overall => None,
-            Self::Agent(_) => Some(Dimension::Agent),
-            Self::TaskType(_) => Some(Dimension::TaskType),
-            Self::Capability(_) => Some(Dimension::Capability),
-            Self::Other(dimension) => Some(*dimension),
+            Self::Agent(_) => Dimension::Agent,
+            Self::TaskType(_) => Dimension::TaskType,
+            Self::Capability(_) => Dimension::Capability,
+            Self::Other(dimension) => *dimension,
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Overall => "all",
             Self::Agent(id) => id.as_str(),
             Self::TaskType(name) => name.as_str(),
             Self::Capability(name) => name.as_str(),
@@ -78,7 +75,7 @@ impl SeriesKey {
             Self::Agent(id) => observations.forget_agent(id),
             Self::TaskType(name) => observations.forget_task_type(name),
             Self::Capability(name) => observations.forget_capability(name),
-            Self::Overall | Self::Other(_) => {}
+            Self::Other(_) => {}
         }
     }
 }
@@ -134,7 +131,6 @@ impl Windows {
         let Harvest {
             registration,
             delegation,
-            overall,
             agents,
             task_types,
             capabilities,
@@ -160,10 +156,7 @@ impl Windows {
             let key = k.map_or_else(other(Dimension::Capability), SeriesKey::Capability);
             (key, b)
         });
-        let all = std::iter::once((SeriesKey::Overall, overall))
-            .chain(agents)
-            .chain(task_types)
-            .chain(capabilities);
+        let all = agents.into_iter().chain(task_types).chain(capabilities);
         for (key, mut batch) in all {
             if batch.is_dirty() {
                 let slot = Slot::of(&batch);
@@ -201,66 +194,32 @@ impl Windows {
         latency(&mut self.scratch, slots, None)
     }
 
+    /// All tasks together: the sum of all types.
     pub(crate) fn overall(&mut self) -> Figures {
-        self.figures(&SeriesKey::Overall)
+        let intervals = &self.intervals;
+        let slots: Vec<&Slot> = of_dimension(intervals, Dimension::TaskType)
+            .map(|(_, slot)| slot)
+            .collect();
+        figures(&slots, covers(intervals), &mut self.scratch)
     }
 
     fn slots_of<'a>(&'a self, key: &'a SeriesKey) -> impl Iterator<Item = &'a Slot> {
         self.intervals.iter().filter_map(|i| i.series.get(key))
     }
 
-    fn figures(&mut self, key: &SeriesKey) -> Figures {
-        let intervals = &self.intervals;
-        let slots = intervals.iter().filter_map(|i| i.series.get(key));
-        let scratch = &mut self.scratch;
-        let mut tally = Tally::default();
-        slots.clone().for_each(|slot| tally.add(&slot.tally));
-        let seconds = covers(intervals).as_secs_f64();
-        let ended = tally.ended();
-        let errors = tally.failed + tally.timed_out;
-        let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 * 100.0 / whole as f64);
-        Figures {
-            succeeded: tally.succeeded,
-            failed: tally.failed,
-            timed_out: tally.timed_out,
-            rejected: tally.rejected,
-            cancelled: tally.cancelled,
-            retried: tally.retried,
-            throughput_per_second: match seconds > 0.0 {
-                true => ended as f64 / seconds,
-                false => 0.0,
-            },
-            error_rate_percent: share(errors, ended),
-            attempt_error_rate_percent: share(errors + tally.retried, ended + tally.retried),
-            execution: latency(
-                scratch,
-                slots.clone().map(|slot| &slot.execution),
-                Some(tally.execution_ns),
-            ),
-            queue_wait: latency(
-                scratch,
-                slots.map(|slot| &slot.queue_wait),
-                Some(tally.wait_ns),
-            ),
-        }
-    }
-
     /// The rows of a dimension, most ends first, then by name.
     pub(crate) fn rows(&mut self, dimension: Dimension) -> Vec<Row> {
-        let mut keys: Vec<SeriesKey> = self
-            .intervals
-            .iter()
-            .flat_map(|interval| interval.series.keys())
-            .filter(|key| key.dimension() == Some(dimension))
-            .cloned()
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let mut rows: Vec<Row> = keys
-            .iter()
-            .map(|key| Row {
+        let intervals = &self.intervals;
+        let mut series: BTreeMap<&SeriesKey, Vec<&Slot>> = BTreeMap::new();
+        for (key, slot) in of_dimension(intervals, dimension) {
+            series.entry(key).or_default().push(slot);
+        }
+        let time = covers(intervals);
+        let mut rows: Vec<Row> = series
+            .into_iter()
+            .map(|(key, slots)| Row {
                 name: key.name().to_owned(),
-                figures: self.figures(key),
+                figures: figures(&slots, time, &mut self.scratch),
             })
             .collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.figures.ended()));
@@ -314,6 +273,42 @@ impl Windows {
 
 fn covers(intervals: &VecDeque<Interval>) -> Duration {
     intervals.iter().map(|interval| interval.covers).sum()
+}
+
+fn of_dimension(
+    intervals: &VecDeque<Interval>,
+    dimension: Dimension,
+) -> impl Iterator<Item = (&SeriesKey, &Slot)> {
+    let series = intervals.iter().flat_map(|interval| &interval.series);
+    series.filter(move |(key, _)| key.dimension() == dimension)
+}
+
+/// The figures of slots together.
+fn figures(slots: &[&Slot], time: Duration, scratch: &mut Histogram<u64>) -> Figures {
+    let mut tally = Tally::default();
+    slots.iter().for_each(|slot| tally.add(&slot.tally));
+    let seconds = time.as_secs_f64();
+    let ended = tally.ended();
+    let errors = tally.failed + tally.timed_out;
+    let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 * 100.0 / whole as f64);
+    let execution = slots.iter().map(|slot| &slot.execution);
+    let queue_wait = slots.iter().map(|slot| &slot.queue_wait);
+    Figures {
+        succeeded: tally.succeeded,
+        failed: tally.failed,
+        timed_out: tally.timed_out,
+        rejected: tally.rejected,
+        cancelled: tally.cancelled,
+        retried: tally.retried,
+        throughput_per_second: match seconds > 0.0 {
+            true => ended as f64 / seconds,
+            false => 0.0,
+        },
+        error_rate_percent: share(errors, ended),
+        attempt_error_rate_percent: share(errors + tally.retried, ended + tally.retried),
+        execution: latency(scratch, execution, Some(tally.execution_ns)),
+        queue_wait: latency(scratch, queue_wait, Some(tally.wait_ns)),
+    }
 }
 
 /// Percentiles of slots together.
