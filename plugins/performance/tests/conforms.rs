@@ -1,0 +1,11 @@
+//! The plugin keeps what every plugin must keep.
+
+use universal_orchestrator_performance::PERFORMANCE;
+use universal_orchestrator_testkit::conformance::Suite;
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_what_every_plugin_must_keep() {
+    let report = Suite::of(&PERFORMANCE).linked().run().await;
+    report.assert_conforms();
+    assert!(report.not_called().is_empty(), "{:?}", report.not_called());
+}
