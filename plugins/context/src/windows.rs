@@ -187,8 +187,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_stage_is_told_once_and_the_least_recently_used_agent_gives_way() {
-        let mut config = ContextConfig::default();
-        config.agents_max = 2;
+        let config = ContextConfig {
+            agents_max: 2,
+            ..ContextConfig::default()
+        };
         let windows = Windows::default();
         let agent = |name: &str| AgentId::new(name).unwrap();
         let fill = |name: &str, tokens| {

@@ -135,10 +135,14 @@ impl Blocks {
         self.blocks[n] = Some(block);
     }
 
-    pub(super) fn set_trailer(&mut self, encoding: Encoding) {
+    /// Writes the last line, unless not even that fits: then only the explanation tells.
+    pub(super) fn set_trailer(&mut self, encoding: Encoding, budget: usize) {
         let near = self.near_duplicates.iter().flatten().count();
         let hidden = self.blocks.iter().filter(|block| block.is_none()).count();
-        self.trailer = trailer(hidden - near, near);
-        self.trailer_tokens = encoding.count(&self.trailer);
+        let line = trailer(hidden - near, near);
+        let tokens = encoding.count(&line);
+        if self.tokens() + tokens <= budget {
+            (self.trailer, self.trailer_tokens) = (line, tokens);
+        }
     }
 }

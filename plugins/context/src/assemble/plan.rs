@@ -59,7 +59,7 @@ pub(crate) fn plan(
     }
     if !everything {
         plan.share();
-        plan.blocks.set_trailer(request.encoding);
+        plan.blocks.set_trailer(request.encoding, request.budget);
     }
     plan.blocks.scores = plan.scored.iter().map(|scored| scored.score).collect();
     for (n, score) in plan.blocks.scores.iter_mut().enumerate() {
