@@ -113,12 +113,12 @@ pub enum RestoreError {
     RuntimeEnded,
 }
 
-impl From<ReplaceRefusal> for RestoreError {
-    fn from(refusal: ReplaceRefusal) -> Self {
+impl RestoreError {
+    pub(crate) fn refused(file: PathBuf, refusal: ReplaceRefusal) -> Self {
         match refusal {
             ReplaceRefusal::Create(error) => Self::Create(error),
             ReplaceRefusal::NoRoom { limit, needed, max } => Self::NoRoom {
-                file: PathBuf::new(),
+                file,
                 limit,
                 needed,
                 max,
@@ -153,11 +153,12 @@ fn millis(duration: Duration) -> u64 {
 
 /// Writes to a file beside, and puts that in the place of the old one.
 pub(crate) fn save(id: &SessionId, session: &Session, file: &Path) -> Result<u64, SaveError> {
-    let bytes = encode(id, session)?;
     let io = |source| SaveError::Io {
         file: file.to_owned(),
         source,
     };
+    let json = json(id, session)?;
+    let bytes = packed(&json).map_err(io)?;
     let mut beside = file.as_os_str().to_owned();
     beside.push(".partial");
     let beside = PathBuf::from(beside);
@@ -176,7 +177,7 @@ fn write_synced(file: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn encode(id: &SessionId, session: &Session) -> Result<Vec<u8>, SaveError> {
+fn json(id: &SessionId, session: &Session) -> Result<Vec<u8>, SaveError> {
     let now = Instant::now();
     let fragments = session.fragments.iter().map(|(id, held)| SavedFragment {
         id: *id,
@@ -198,12 +199,11 @@ fn encode(id: &SessionId, session: &Session) -> Result<Vec<u8>, SaveError> {
         next: session.next,
         fragments: fragments.collect(),
     };
-    let json = serde_json::to_vec(&saved).map_err(SaveError::Encode)?;
-    let body = zstd::bulk::compress(&json, ZSTD_LEVEL);
-    let body = body.map_err(|source| SaveError::Io {
-        file: PathBuf::new(),
-        source,
-    })?;
+    serde_json::to_vec(&saved).map_err(SaveError::Encode)
+}
+
+fn packed(json: &[u8]) -> io::Result<Vec<u8>> {
+    let body = zstd::bulk::compress(json, ZSTD_LEVEL)?;
     let mut bytes = Vec::with_capacity(HEADER + body.len());
     bytes.extend(MAGIC);
     bytes.extend(VERSION.to_le_bytes());

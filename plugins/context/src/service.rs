@@ -157,7 +157,8 @@ impl ContextService {
         let config = self.engine.config();
         let restore = move |engine: &Engine| {
             let (id, session) = persist::restore(&file, &config, engine.encoding)?;
-            engine.store.replace(&id, session, &config)?;
+            let placed = engine.store.replace(&id, session, &config);
+            placed.map_err(|refusal| RestoreError::refused(file, refusal))?;
             Ok(id)
         };
         self.engine

@@ -60,7 +60,11 @@ async fn assemble(
         service.add(&session, new).await.unwrap();
     }
     let context = service.assemble(&session, query, budget).await;
-    assert_eq!(context, service.assemble(&session, query, budget).await, "not deterministic");
+    assert_eq!(
+        context,
+        service.assemble(&session, query, budget).await,
+        "not deterministic"
+    );
     o.shutdown().await;
     context
 }
