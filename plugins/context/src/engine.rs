@@ -74,9 +74,13 @@ impl Engine {
         !self.asked_for.swap(true, Ordering::AcqRel)
     }
 
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::Acquire)
+    }
+
     /// Whether work of so many bytes may be done in an async task.
     fn may_inline(&self, bytes: usize) -> bool {
-        bytes <= INLINE_BYTES_MAX && self.loaded.load(Ordering::Acquire)
+        bytes <= INLINE_BYTES_MAX && self.is_loaded()
     }
 
     /// Runs work on a thread for work that blocks; `None` when the runtime ends.

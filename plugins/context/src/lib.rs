@@ -87,3 +87,8 @@ fn build(section: &PluginSection) -> Result<Box<dyn Plugin>, PluginError> {
 pub static CONTEXT: PluginDescriptor = PluginDescriptor::new(ContextPlugin::MANIFEST, build);
 
 universal_orchestrator::register_plugin!(CONTEXT);
+
+/// The page of this plugin runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins/context.md")]
+mod page {}

@@ -194,3 +194,26 @@ impl fmt::Debug for Metrics {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_metric_with_its_meaning_and_labels() {
+        let page = include_str!("../../../docs/plugins/context.md");
+        for (name, help) in METRICS {
+            let row = page
+                .lines()
+                .find(|row| row.starts_with(&format!("| `{name}` |")));
+            assert!(row.is_some_and(|row| row.contains(help)), "{name}");
+        }
+        let labels = Asked::ALL.map(Asked::as_str).into_iter();
+        let labels = labels
+            .chain(Lost::ALL.map(Lost::as_str))
+            .chain(STAGES.map(WindowStage::as_str));
+        for label in labels {
+            assert!(page.contains(&format!("`{label}`")), "{label}");
+        }
+    }
+}

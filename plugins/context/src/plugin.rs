@@ -282,8 +282,7 @@ impl ContextPlugin {
                 let limit_ms = attach.engine.config().attach_timeout_ms;
                 let assembly = async {
                     if let Some(settled) = settled {
-                        // An error says that nothing works any more, and then nothing is to be waited for.
-                        let _ = settled.await;
+                        settled.await;
                     }
                     attach.engine.assemble_aside(ask).await
                 };
@@ -413,5 +412,39 @@ impl Attach {
             _ => patch.metadata.push((TEXT.to_owned(), text)),
         }
         Some(patch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use universal_orchestrator::UniversalOrchestrator;
+
+    use super::*;
+
+    /// Whether the vocabulary is there after the worker had its turn, without any session.
+    async fn loads_at_start(preload: bool) -> bool {
+        let config = ContextConfig {
+            preload,
+            ..ContextConfig::default()
+        };
+        let plugin = ContextPlugin::new(config).unwrap();
+        let (engine, worker) = (Arc::clone(&plugin.engine), Arc::clone(&plugin.worker));
+        let builder = UniversalOrchestrator::builder().without_linked_plugins();
+        let o = builder
+            .plugin(ContextPlugin::MANIFEST, plugin)
+            .start()
+            .await
+            .unwrap();
+        if let Some(settled) = worker.settled() {
+            settled.await;
+        }
+        o.shutdown().await;
+        engine.is_loaded()
+    }
+
+    #[tokio::test]
+    async fn the_vocabulary_waits_for_the_first_session_unless_it_is_preloaded() {
+        assert!(loads_at_start(true).await);
+        assert!(!loads_at_start(false).await);
     }
 }

@@ -66,8 +66,7 @@ impl ContextService {
     /// Waits until what tasks produced that ended before this call is in its session.
     pub async fn settled(&self) {
         if let Some(settled) = self.worker.settled() {
-            // An error says that the orchestrator has stopped, and then nothing comes any more.
-            let _ = settled.await;
+            settled.await;
         }
     }
 

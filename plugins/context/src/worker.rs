@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use universal_orchestrator::{CancellationToken, TaskOutcome, Value};
 
@@ -26,8 +26,6 @@ pub(crate) enum Job {
     Load,
     /// Time to look for what is too old.
     Sweep,
-    /// Tell when everything before it is done.
-    Reached(oneshot::Sender<()>),
 }
 
 /// The way to the task that works, and the task.
@@ -36,20 +34,18 @@ pub(crate) struct Worker {
     sender: Mutex<Option<mpsc::Sender<Job>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     stop: CancellationToken,
-    /// Ends of tasks that are on their way into the store.
-    pending: Arc<AtomicU64>,
+    /// Jobs handed over so far.
+    sent: AtomicU64,
+    /// Jobs done so far.
+    done: watch::Sender<u64>,
 }
 
 impl Worker {
     pub(crate) fn start(&self, engine: &Arc<Engine>) {
         let (sender, receiver) = mpsc::channel(engine.config().pending_max);
         *self.sender.lock() = Some(sender);
-        let work = work(
-            Arc::clone(engine),
-            receiver,
-            self.stop.clone(),
-            Arc::clone(&self.pending),
-        );
+        let done = self.done.clone();
+        let work = work(Arc::clone(engine), receiver, self.stop.clone(), done);
         *self.task.lock() = Some(tokio::spawn(work));
     }
 
@@ -66,28 +62,28 @@ impl Worker {
 
     /// Hands a job over; `false` when too many wait, or nothing works.
     pub(crate) fn send(&self, job: Job) -> bool {
-        let is_end = matches!(job, Job::Ended { .. });
-        let sender = self.sender.lock().clone();
-        let Some(sender) = sender else {
-            return false;
-        };
-        if is_end {
-            self.pending.fetch_add(1, Ordering::AcqRel);
-        }
-        let sent = sender.try_send(job).is_ok();
-        if is_end && !sent {
-            self.pending.fetch_sub(1, Ordering::AcqRel);
+        let sender = self.sender.lock();
+        let sent = sender
+            .as_ref()
+            .is_some_and(|sender| sender.try_send(job).is_ok());
+        if sent {
+            // Under the lock, so that who reads it has seen all that was sent before.
+            self.sent.fetch_add(1, Ordering::AcqRel);
         }
         sent
     }
 
-    /// Resolves when all ends of tasks handed over so far are in the store; `None` when they are already.
-    pub(crate) fn settled(&self) -> Option<oneshot::Receiver<()>> {
-        if self.pending.load(Ordering::Acquire) == 0 {
+    /// Resolves when all that was handed over so far is done, or nothing works any more; `None` when it is done already.
+    pub(crate) fn settled(&self) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let target = self.sent.load(Ordering::Acquire);
+        let mut done = self.done.subscribe();
+        if *done.borrow() >= target {
             return None;
         }
-        let (told, wait) = oneshot::channel();
-        self.send(Job::Reached(told)).then_some(wait)
+        Some(async move {
+            // An error says that nothing works any more, and then nothing is to be waited for.
+            let _ = done.wait_for(|done| *done >= target).await;
+        })
     }
 }
 
@@ -95,7 +91,7 @@ async fn work(
     engine: Arc<Engine>,
     mut jobs: mpsc::Receiver<Job>,
     stop: CancellationToken,
-    pending: Arc<AtomicU64>,
+    done: watch::Sender<u64>,
 ) {
     loop {
         let job = tokio::select! {
@@ -107,7 +103,6 @@ async fn work(
             None => return,
             Some(Job::Ended { session, outcome }) => {
                 store(&engine, &session, &outcome).await;
-                pending.fetch_sub(1, Ordering::AcqRel);
             }
             // `None` when the runtime ends: then nothing needs it.
             Some(Job::Load) => drop(engine.aside(|_| ()).await),
@@ -122,9 +117,8 @@ async fn work(
                 };
                 sweep(&engine);
             }
-            // Whoever waited may have given up.
-            Some(Job::Reached(told)) => drop(told.send(())),
         }
+        done.send_modify(|done| *done += 1);
     }
 }
 

@@ -70,7 +70,7 @@ async fn assemble(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn never_over_budget_and_critical_fragments_intact(
@@ -104,7 +104,9 @@ proptest! {
                 let sum: usize = explained.fragments.iter().map(|choice| choice.tokens_after).sum();
                 prop_assert!(sum <= context.tokens);
                 if !explained.losses.is_none() {
-                    prop_assert!(context.text.contains("[...]") || budget < 40, "{:?}", context.text);
+                    // Only what has no room for the last line leaves it out.
+                    let said = context.text.contains("[...]") || context.tokens + 30 > budget;
+                    prop_assert!(said, "{:?}", context.text);
                 }
             }
             Err(AssembleError::CriticalExceedsBudget { tokens, .. }) => {

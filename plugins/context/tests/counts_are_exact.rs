@@ -94,7 +94,7 @@ fn awkward() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn any_text_counts_the_same(text in prop_oneof![awkward(), "\\PC{0,80}"]) {
