@@ -123,7 +123,7 @@ fn judge_budgets(suite: &Suite) {
             let last = ENCODING.tail(&text.text, budget);
             for question in &text.questions {
                 let has = |text: &str| text.contains(&question.answer);
-                let mut add = |score: &mut Score, short: Option<(&str, usize)>| {
+                let add = |score: &mut Score, short: Option<(&str, usize)>| {
                     let (text, tokens) = short.unwrap_or_default();
                     score.add(before, tokens, has(text));
                 };

@@ -1,4 +1,5 @@
 //! Counts are those of the reference implementation, alone and put together.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it")]
 
 use std::sync::OnceLock;
 

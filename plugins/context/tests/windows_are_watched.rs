@@ -1,4 +1,5 @@
 //! What agents are given and report fills their windows, and that has consequences.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails it")]
 
 mod common;
 
