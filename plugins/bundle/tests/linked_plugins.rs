@@ -7,7 +7,10 @@ use universal_orchestrator::plugin::linked;
 use universal_orchestrator_bundle as _;
 
 /// Each plugin with whether its feature is on, for example `("security", cfg!(feature = "security"))`.
-const PLUGINS: &[(&str, bool)] = &[("performance", cfg!(feature = "performance"))];
+const PLUGINS: &[(&str, bool)] = &[
+    ("context", cfg!(feature = "context")),
+    ("performance", cfg!(feature = "performance")),
+];
 
 #[test]
 fn the_plugins_of_the_features_are_linked_and_no_others() {
