@@ -206,7 +206,7 @@ impl Shared {
         principal: &'a Principal,
         control: &'a Control,
     ) -> HookContext<'a> {
-        HookContext::new(principal, control, self.wall.0.now())
+        HookContext::new(principal, control, &self.wall)
     }
 
     pub(crate) fn observe(&self, principal: &Principal, what: &Observed<'_>) {

@@ -1,7 +1,7 @@
 //! What plugins can reach.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::agent::{AgentChange, AgentFilter, AgentSpec, AgentView};
+use crate::clock::SharedWallClock;
 use crate::id::{AgentId, TaskId};
 use crate::metrics::SharedRecorder;
 use crate::plugin::{PluginSection, Services};
@@ -64,21 +65,28 @@ pub struct HookContext<'a> {
     pub principal: &'a Principal,
     /// What the plugin can do to the orchestrator: runs after the commit of what a shape or guard hook is asked about, and not at all when that does not take place.
     pub control: &'a Control,
-    /// The time of day.
-    pub wall_time: SystemTime,
+    clock: &'a SharedWallClock,
+    time: OnceLock<SystemTime>,
 }
 
 impl<'a> HookContext<'a> {
     pub(crate) const fn new(
         principal: &'a Principal,
         control: &'a Control,
-        wall_time: SystemTime,
+        clock: &'a SharedWallClock,
     ) -> Self {
         Self {
             principal,
             control,
-            wall_time,
+            clock,
+            time: OnceLock::new(),
         }
+    }
+
+    /// The time of day: read when it is first asked for, and the same for all hooks of one call.
+    #[must_use]
+    pub fn wall_time(&self) -> SystemTime {
+        *self.time.get_or_init(|| self.clock.0.now())
     }
 }
 

@@ -179,8 +179,10 @@ impl PluginHost {
     }
 
     /// Calls a hook. A panic is a fault, and so is an answer that came too late; neither is an answer.
+    /// The end of one hook is the beginning of the next: the clock is read once for each.
     fn timed<T>(
         &self,
+        begun: &mut Instant,
         sink: &dyn FaultSink,
         plugin: &Loaded,
         stage: Stage,
@@ -189,9 +191,9 @@ impl PluginHost {
     ) -> Result<T, String> {
         let name = plugin.manifest.name;
         let _span = tracing::trace_span!("plugin.hook", plugin = name, ?stage, ?point).entered();
-        let begun = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(|| call(plugin.plugin.as_ref())));
-        let took = begun.elapsed();
+        let ended = Instant::now();
+        let took = ended - std::mem::replace(begun, ended);
         let text = match answer {
             Ok(answer) if took <= self.timeout => return Ok(answer),
             Ok(_) => format!(
@@ -225,18 +227,23 @@ impl PluginHost {
     ) -> bool {
         let mut changed = false;
         let at = point.point();
+        let mut begun = Instant::now();
         for plugin in self.wanting(Stage::Shape, at) {
-            let answer = self.timed(sink, plugin, Stage::Shape, at, |p| {
+            let answer = self.timed(&mut begun, sink, plugin, Stage::Shape, at, |p| {
                 p.shape(context, &point.call(record))
             });
             let patch = match answer {
                 Err(_) | Ok(Shape::Keep) => continue,
                 Ok(Shape::Patch(patch)) => Ok(*patch),
                 Ok(Shape::Fault(fault)) => Err(fault.to_string()),
-                Ok(Shape::Later(answer)) => match self.later(answer).await {
-                    Ok(answer) => answer.map_err(|fault| fault.to_string()),
-                    Err(text) => Err(text),
-                },
+                Ok(Shape::Later(answer)) => {
+                    let answer = self.later(answer).await;
+                    begun = Instant::now();
+                    match answer {
+                        Ok(answer) => answer.map_err(|fault| fault.to_string()),
+                        Err(text) => Err(text),
+                    }
+                }
             };
             match patch {
                 Ok(patch) => {
@@ -257,21 +264,27 @@ impl PluginHost {
         call: &GuardCall<'_>,
     ) -> Result<(), Veto> {
         let at = guard_point(call);
+        let mut begun = Instant::now();
         for plugin in self.wanting(Stage::Guard, at) {
-            let answer =
-                match self.timed(sink, plugin, Stage::Guard, at, |p| p.guard(context, call)) {
-                    Err(text) => Err(fail_closed(&text)),
-                    Ok(Verdict::Allow) => continue,
-                    Ok(Verdict::Veto(veto)) => Err(veto),
-                    Ok(Verdict::Fault(fault)) => {
-                        self.fault(sink, plugin, Stage::Guard, at, &fault.to_string());
-                        Err(fail_closed(&fault.to_string()))
-                    }
-                    Ok(Verdict::Later(answer)) => self.later(answer).await.unwrap_or_else(|text| {
+            let answer = match self.timed(&mut begun, sink, plugin, Stage::Guard, at, |p| {
+                p.guard(context, call)
+            }) {
+                Err(text) => Err(fail_closed(&text)),
+                Ok(Verdict::Allow) => continue,
+                Ok(Verdict::Veto(veto)) => Err(veto),
+                Ok(Verdict::Fault(fault)) => {
+                    self.fault(sink, plugin, Stage::Guard, at, &fault.to_string());
+                    Err(fail_closed(&fault.to_string()))
+                }
+                Ok(Verdict::Later(answer)) => {
+                    let answer = self.later(answer).await;
+                    begun = Instant::now();
+                    answer.unwrap_or_else(|text| {
                         self.fault(sink, plugin, Stage::Guard, at, &text);
                         Err(fail_closed(&text))
-                    }),
-                };
+                    })
+                }
+            };
             if let Err(mut veto) = answer {
                 veto.plugin = plugin.manifest.name.into();
                 plugin.vetoes.fetch_add(1, Ordering::Relaxed);
@@ -293,9 +306,10 @@ impl PluginHost {
         if !self.wants(Stage::Observe, at) {
             return;
         }
+        let mut begun = Instant::now();
         for plugin in self.wanting(Stage::Observe, at) {
             // What went wrong was counted and told; an observer has no say.
-            let _ = self.timed(sink, plugin, Stage::Observe, at, |p| {
+            let _ = self.timed(&mut begun, sink, plugin, Stage::Observe, at, |p| {
                 p.observe(context, what)
             });
         }

@@ -169,7 +169,7 @@ async fn hooks_see_the_principal_and_the_wall_clock() {
     let seen = log.clone();
     let plugin = Hooked::new().guard(move |context, call| {
         assert_eq!(
-            context.wall_time,
+            context.wall_time(),
             std::time::SystemTime::UNIX_EPOCH + secs(43_200)
         );
         let inside = match call {
