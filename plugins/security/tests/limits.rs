@@ -26,7 +26,10 @@ async fn a_principal_has_its_burst_and_then_its_rate() {
     let refused = ann.delegate_task(build()).await.unwrap_err();
     assert_eq!(code_of(refused.reason()), "rate_limited");
     let text = refused.to_string();
-    assert!(text.contains("60 tasks per minute is reached: wait 1001 ms"), "{text}");
+    assert!(
+        text.contains("60 tasks per minute is reached: wait 1001 ms"),
+        "{text}"
+    );
     assert_eq!(
         submit_code(&bob, build()).await,
         "ok",
