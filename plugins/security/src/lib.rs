@@ -84,3 +84,11 @@ pub use tokens::TokenView;
 pub(crate) use plugin::NAME;
 
 universal_orchestrator::register_plugin!(SECURITY);
+
+#[cfg(test)]
+mod documents;
+
+/// The programs of the reference are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins/security.md")]
+mod reference {}
