@@ -1,5 +1,10 @@
 //! What happened stands in the log, and nobody changes it unseen.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test where it went wrong"
+)]
+
 mod common;
 
 use std::fs;

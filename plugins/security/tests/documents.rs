@@ -1,5 +1,10 @@
 //! The reference names every key, its TOML is taken, and its default rules are the default rules.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test where it went wrong"
+)]
+
 use universal_orchestrator::plugin::PluginSection;
 use universal_orchestrator::{OrchestratorConfig, Table};
 use universal_orchestrator_security::{SecurityConfig, SecurityPlugin};

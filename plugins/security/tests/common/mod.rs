@@ -1,5 +1,10 @@
 //! What these tests share: an orchestrator with the plugin, its service, and callers.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests: each file uses a part of them, and they fail the test where it went wrong"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
