@@ -44,6 +44,8 @@ pub(crate) struct Gate {
     pub(crate) wall_clock: Arc<dyn WallClock>,
     /// Who registered which agent; as many as there are agents.
     pub(crate) owners: Mutex<HashMap<AgentId, PrincipalName>>,
+    /// Held while a configuration is taken, so that no two have the same epoch.
+    pub(crate) reconfiguring: Mutex<()>,
 }
 
 impl fmt::Debug for Gate {
@@ -139,7 +141,12 @@ impl Gate {
         let policy = self.policy.load();
         let refused = match self.admit(&policy, principal, time) {
             Ok(_) => return Ok(()),
-            Err((denied, _)) if denied.code == Code::TokenExpired => return Ok(()),
+            Err((denied, verified)) if denied.code == Code::TokenExpired => {
+                match self.blocks.left(principal.name()) {
+                    Some(left) => (Denied::blocked(left), verified),
+                    None => return Ok(()),
+                }
+            }
             Err(refused) => refused,
         };
         let call = Call {
@@ -300,12 +307,12 @@ impl Gate {
             subject: Subject::Text(fired.rule.clone()),
             detail: Detail::Text(text.clone()),
         });
-        if fired.action == RuleAction::Audit {
-            return;
-        }
         let shown = self.redactor.load().text(principal.as_str()).into_owned();
         let text = format!("{shown}: {text}");
         self.incidents.add(fired.severity, fired.window, &text);
+        if fired.action == RuleAction::Audit {
+            return;
+        }
         // A full queue is counted by the orchestrator; the audit log and the health have it anyway.
         let _ = self.control.notify(crate::NAME, text.clone());
         match fired.action {
@@ -348,6 +355,7 @@ impl Gate {
 
     /// Takes another configuration.
     pub(crate) fn reconfigure(&self, config: &SecurityConfig) -> Result<(), PluginError> {
+        let _one_at_a_time = self.reconfiguring.lock();
         let policy = Policy::new(config, self.mode, Some(&self.policy.load()))?;
         let redactor = Redactor::new(&config.redact_patterns)?;
         let records = configured_tokens(config)?;

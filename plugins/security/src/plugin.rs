@@ -154,6 +154,7 @@ impl SecurityPlugin {
             control: context.control.clone(),
             wall_clock: Arc::clone(&context.wall_clock),
             owners: Mutex::new(HashMap::new()),
+            reconfiguring: Mutex::new(()),
         };
         let records = configured_tokens(config)?;
         gate.authenticator.tokens().configure(records, |_| false);
@@ -222,12 +223,7 @@ impl Plugin for SecurityPlugin {
         let config: SecurityConfig = section.parse()?;
         config.check()?;
         let own = &self.config;
-        let key_of = |config: &SecurityConfig| {
-            let inline = config.key_inline.as_ref();
-            let inline = inline.map(|text| text.expose().to_owned());
-            (config.key_file.clone(), config.key_env.clone(), inline)
-        };
-        if key_of(&config) != key_of(own) {
+        if !has_same_key(&config, own) {
             return Err(fault(
                 "key_file, key_env, key_inline: the key is read at start; restart with the new one",
             ));
@@ -241,7 +237,8 @@ impl Plugin for SecurityPlugin {
             return Err(PluginError::failed("the plugin has not been started"));
         };
         let has_tokens = config.identities.iter().any(|i| !i.tokens.is_empty());
-        if has_tokens && key_of(own) == (None, None, None) {
+        let has_key = own.key_file.is_some() || own.key_env.is_some() || own.key_inline.is_some();
+        if has_tokens && !has_key {
             let error = SecurityError::NoKey;
             return Err(PluginError::caused(error.to_string(), error));
         }
@@ -348,6 +345,16 @@ impl Gate {
             "audit": audit,
         }))
     }
+}
+
+/// Whether two configurations take the key from the same place.
+fn has_same_key(one: &SecurityConfig, other: &SecurityConfig) -> bool {
+    let is_same_inline = match (&one.key_inline, &other.key_inline) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.expose() == other.expose(),
+        _ => false,
+    };
+    one.key_file == other.key_file && one.key_env == other.key_env && is_same_inline
 }
 
 fn build(section: &PluginSection) -> Result<Box<dyn Plugin>, PluginError> {

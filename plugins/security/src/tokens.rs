@@ -26,6 +26,8 @@ pub(crate) struct TokenRecord {
     /// Whether it was issued at run time; such a one ends with the process.
     pub(crate) is_issued: bool,
     expires_ms: AtomicU64,
+    /// When a rotation ends it; a configuration that is read again does not undo that.
+    rotated_ms: AtomicU64,
     revoked: AtomicBool,
 }
 
@@ -43,6 +45,7 @@ impl TokenRecord {
             hash,
             is_issued,
             expires_ms: AtomicU64::new(expires_ms),
+            rotated_ms: AtomicU64::new(NEVER_MS),
             revoked: AtomicBool::new(false),
         }
     }
@@ -55,8 +58,13 @@ impl TokenRecord {
         self.expires_ms.load(Ordering::Acquire)
     }
 
-    /// Expires at the given time, or earlier when it does already.
+    fn rotated_ms(&self) -> u64 {
+        self.rotated_ms.load(Ordering::Acquire)
+    }
+
+    /// Ends at the given time because another took its place, or earlier when it does already.
     pub(crate) fn expire_by(&self, ms: u64) {
+        self.rotated_ms.fetch_min(ms, Ordering::AcqRel);
         self.expires_ms.fetch_min(ms, Ordering::AcqRel);
     }
 }
@@ -116,18 +124,21 @@ impl Tokens {
     pub(crate) fn configure(&self, records: Vec<TokenRecord>, is_identity: impl Fn(&str) -> bool) {
         let mut state = self.state.write();
         let State { by_id, revoked_ids } = &mut *state;
-        by_id.retain(|_, record| record.is_issued && is_identity(&record.identity));
+        let mut before = std::mem::take(by_id);
         for record in records {
-            // The hash of an issued token that was written into the configuration: what run time decided about it stands.
-            let before = by_id.get(&record.id);
-            if let Some(before) = before.filter(|before| before.hash == record.hash) {
-                record.expire_by(before.expires_ms());
+            // What run time decided about the same token stands: the end of its life by a rotation, and its revocation.
+            let same = before.remove(&record.id);
+            if let Some(same) = same.filter(|same| same.hash == record.hash) {
+                record.expire_by(same.rotated_ms());
             }
             if revoked_ids.contains(&record.id) {
                 record.revoked.store(true, Ordering::Release);
             }
             by_id.insert(Arc::clone(&record.id), Arc::new(record));
         }
+        let issued = before.into_iter();
+        by_id
+            .extend(issued.filter(|(_, record)| record.is_issued && is_identity(&record.identity)));
         if revoked_ids.len() > REVOKED_IDS_MAX {
             revoked_ids.retain(|id| by_id.contains_key(id));
         }
