@@ -182,3 +182,33 @@ fn an_anchor_of_an_empty_log_is_taken_up_again() {
         "its entries are missing: {error}"
     );
 }
+
+#[test]
+fn the_anchor_follows_each_batch_or_each_interval() {
+    use crate::config::Fsync;
+    for (fsync, fsync_interval_ms, is_anchored) in [
+        (Fsync::Always, 3_600_000, true),
+        (Fsync::Interval, 3_600_000, false),
+        (Fsync::Never, 3_600_000, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = AuditConfig {
+            fsync,
+            fsync_interval_ms,
+            ..AuditConfig::default()
+        };
+        let log = start(folder.path(), &config).unwrap();
+        assert!(log.push(entry(0)));
+        // Its first entry is that it was opened, the second this one.
+        while log.last_entry() < 2 {
+            std::thread::yield_now();
+        }
+        let report = verify_sealed(folder.path(), &seal()).unwrap();
+        assert!(report.is_intact() && report.entries == 2, "{report:?}");
+        assert_eq!(report.unanchored == 0, is_anchored, "{fsync:?} {report:?}");
+        log.flush().unwrap();
+        let report = verify_sealed(folder.path(), &seal()).unwrap();
+        assert_eq!(report.unanchored, 0, "{fsync:?} {report:?}");
+        log.stop();
+    }
+}
