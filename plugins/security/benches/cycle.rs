@@ -2,6 +2,7 @@
 //!
 //! `none` has no plugin. `security` checks a token that it has seen, the grants of its role, a rate limit and the default rules.
 //! `security_audited` writes each decision to an audit log besides. `security_cold` shows a token that this value has not proven yet, so that it is hashed.
+//! `hooks_alone` is a plugin that does nothing in the same hooks: what the host takes for them. `security_without_limits` has no rate limit and no rule.
 //! `security_explain_100_patterns` explains a decision, which looks through all patterns. The difference to `none` is the cost of a cycle.
 
 use std::hint::black_box;
@@ -9,10 +10,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use universal_orchestrator::plugin::{Plugin, PluginManifest};
 use universal_orchestrator::{
     AgentRole, AgentSpec, OrchestratorConfig, Principal, Task, UniversalOrchestrator,
 };
-use universal_orchestrator_security::{BearerToken, Request, SECURITY, SecurityService};
+use universal_orchestrator_security::{
+    BearerToken, Request, SECURITY, SecurityPlugin, SecurityService,
+};
 
 const SECTION: &str = r#"
 [plugins.security]
@@ -29,14 +33,27 @@ register_roles = ["worker"]
 submits_per_minute = 4_000_000_000
 "#;
 
+/// Stands for a plugin that does nothing.
+const HOOKS_ALONE: &str = "# hooks alone";
+
+struct NoOp;
+
+impl Plugin for NoOp {}
+
+fn manifest() -> PluginManifest {
+    let hooks = SecurityPlugin::MANIFEST.hooks();
+    PluginManifest::new("no_op", "does nothing", hooks)
+}
+
 async fn start(section: &str) -> UniversalOrchestrator {
     let config = OrchestratorConfig::from_toml_str(section).expect("the section is right");
     let builder = UniversalOrchestrator::builder()
         .config(config)
         .without_linked_plugins();
-    let builder = match section.is_empty() {
-        true => builder,
-        false => builder.plugin_descriptor(&SECURITY),
+    let builder = match section {
+        "" => builder,
+        HOOKS_ALONE => builder.plugin(manifest(), NoOp),
+        _ => builder.plugin_descriptor(&SECURITY),
     };
     builder.start().await.expect("it starts")
 }
@@ -73,9 +90,16 @@ fn audited(folder: &Path) -> String {
 fn cycles(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
     let audited = audited(folder.path());
+    let (without_limits, _) = SECTION
+        .split_once("[plugins.security.rate_limits]")
+        .expect("it is there");
+    let without_limits =
+        without_limits.replace("[plugins.security]", "[plugins.security]\nrules = []");
     let mut group = criterion.benchmark_group("security_cycle");
     for (name, section, is_cold) in [
         ("none", "", false),
+        ("hooks_alone", HOOKS_ALONE, false),
+        ("security_without_limits", &*without_limits, false),
         ("security", SECTION, false),
         ("security_audited", &*audited, false),
         ("security_cold", SECTION, true),

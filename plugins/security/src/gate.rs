@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use universal_orchestrator::plugin::{Control, PluginError};
 use universal_orchestrator::{
     AgentId, AgentSpec, Mode, Principal, PrincipalName, TaskRecord, Veto, WallClock,
@@ -61,6 +62,7 @@ struct Call<'a> {
     subject: Subject,
     detail: Detail,
     time: SystemTime,
+    now: Instant,
 }
 
 type Decision = Result<Option<Arc<Verified>>, (Denied, Option<Arc<Verified>>)>;
@@ -73,7 +75,7 @@ impl Gate {
         agent: &AgentSpec,
         time: SystemTime,
     ) -> Result<(), Veto> {
-        let policy = self.policy.load();
+        let (policy, now) = (self.policy.load(), Instant::now());
         let decision = self.admit(&policy, principal, time).and_then(|caller| {
             let grants = match &caller {
                 Caller::Verified(verified) => Some(&verified.identity.grants),
@@ -91,6 +93,7 @@ impl Gate {
             subject,
             detail: Detail::None,
             time,
+            now,
         };
         self.conclude(&policy, call, decision)
     }
@@ -102,7 +105,7 @@ impl Gate {
         task: &TaskRecord,
         time: SystemTime,
     ) -> Result<(), Veto> {
-        let policy = self.policy.load();
+        let (policy, now) = (self.policy.load(), Instant::now());
         let decision = self
             .admit(&policy, principal, time)
             .and_then(|caller| {
@@ -114,7 +117,7 @@ impl Gate {
                 self.granted(caller, missing)
             })
             .and_then(
-                |verified| match self.within_limits(&policy, principal, task) {
+                |verified| match self.within_limits(&policy, principal, task, now) {
                     Ok(()) => Ok(verified),
                     Err(denied) => Err((denied, verified)),
                 },
@@ -126,6 +129,7 @@ impl Gate {
             subject: Subject::Task(task.id().clone()),
             detail: kind.map_or(Detail::None, |kind| Detail::TaskType(kind.clone())),
             time,
+            now,
         };
         self.conclude(&policy, call, decision)
     }
@@ -155,6 +159,7 @@ impl Gate {
             subject: Subject::Task(task.id().clone()),
             detail: Detail::None,
             time,
+            now: Instant::now(),
         };
         self.conclude(&policy, call, Err(refused))
     }
@@ -204,6 +209,7 @@ impl Gate {
         policy: &Policy,
         principal: &Principal,
         task: &TaskRecord,
+        now: Instant,
     ) -> Result<(), Denied> {
         let (depth, keys) = (policy.payload_depth_max, policy.payload_keys_max);
         payload::check(task.task().payload_value(), depth, keys).map_err(|much| match much {
@@ -211,7 +217,7 @@ impl Gate {
             TooMuch::Keys => Denied::payload_too_many_keys(keys),
         })?;
         let kind = task.task().task_type().map_or("", |kind| kind.as_str());
-        let taken = policy.rates.take(principal.name(), kind);
+        let taken = policy.rates.take(principal.name(), kind, now);
         taken.map_err(|limited| Denied::rate_limited(&limited.limit, limited.wait))
     }
 
@@ -227,15 +233,16 @@ impl Gate {
             _ => call.detail,
         };
         let is_submit = call.event == Event::SubmitTask;
-        let is_written = self.write(Entry {
-            time: call.time,
-            event: call.event,
-            code,
-            principal: Some(call.principal.name().clone()),
-            token: verified.map(|verified| Arc::clone(&verified.record)),
-            subject: call.subject,
-            detail,
-        });
+        let is_written = self.audit.is_none()
+            || self.write(Entry {
+                time: call.time,
+                event: call.event,
+                code,
+                principal: Some(call.principal.name().clone()),
+                token: verified.map(|verified| Arc::clone(&verified.record)),
+                subject: call.subject,
+                detail,
+            });
         let denied = match denied {
             None if !is_written && self.audit_required => Some(Denied::audit_unavailable()),
             denied => denied,
@@ -244,7 +251,7 @@ impl Gate {
         self.metrics.decided(code);
         let suspicion = code.suspicion();
         if let Some(what) = suspicion.filter(|what| is_submit || *what != Suspicion::Execution) {
-            self.suspect(policy, what, call.principal.name(), call.time);
+            self.suspect(policy, what, call.principal.name(), call.time, call.now);
         }
         denied.map_or(Ok(()), |denied| Err(denied.into_veto()))
     }
@@ -273,8 +280,9 @@ impl Gate {
         what: Suspicion,
         principal: &PrincipalName,
         time: SystemTime,
+        now: Instant,
     ) {
-        for fired in policy.rules.count(what, principal) {
+        for fired in policy.rules.count(what, principal, now) {
             self.act(policy, what, principal, time, &fired);
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -20,21 +22,28 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The least time between two searches for principals that can be forgotten.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Tokio's clock, as the time since a start, so that tests can pause it.
-#[derive(Debug, Clone)]
-struct TokioClock(Instant);
+/// The latest time that a call came with, in nanoseconds since the start: a call reads tokio's clock once, and tests can pause it.
+#[derive(Debug, Clone, Default)]
+struct CallClock(Arc<AtomicU64>);
 
-impl Clock for TokioClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        self.0.elapsed()
+impl CallClock {
+    fn advance_to(&self, now: Duration) {
+        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_max(nanos, Ordering::AcqRel);
     }
 }
 
-type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Duration>>;
+impl Clock for CallClock {
+    type Instant = Duration;
 
-fn limiter(per_minute: NonZeroU32, burst: u32, clock: &TokioClock) -> Limiter {
+    fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Acquire))
+    }
+}
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, CallClock, NoOpMiddleware<Duration>>;
+
+fn limiter(per_minute: NonZeroU32, burst: u32, clock: &CallClock) -> Limiter {
     let burst = NonZeroU32::new(burst).unwrap_or(per_minute);
     let quota = Quota::per_minute(per_minute).allow_burst(burst);
     RateLimiter::direct_with_clock(quota, clock.clone())
@@ -53,14 +62,15 @@ pub(crate) struct Limited {
 
 /// All limits.
 pub(crate) struct Rates {
-    clock: TokioClock,
+    start: Instant,
+    clock: CallClock,
     principals: Option<Principals>,
     types: Vec<(Pattern, String, Limiter)>,
 }
 
 impl Rates {
     pub(crate) fn new(config: &RateLimitsConfig) -> Self {
-        let clock = TokioClock(Instant::now());
+        let clock = CallClock::default();
         let principals = NonZeroU32::new(config.submits_per_minute)
             .map(|per_minute| Principals::new(per_minute, config, &clock));
         let types = config.task_types.iter().filter_map(|rate| {
@@ -71,6 +81,7 @@ impl Rates {
         });
         let types = types.collect();
         Self {
+            start: Instant::now(),
             clock,
             principals,
             types,
@@ -78,11 +89,17 @@ impl Rates {
     }
 
     /// Takes one task from the limits of a principal and of a type.
-    pub(crate) fn take(&self, principal: &PrincipalName, task_type: &str) -> Result<(), Limited> {
+    pub(crate) fn take(
+        &self,
+        principal: &PrincipalName,
+        task_type: &str,
+        now: Instant,
+    ) -> Result<(), Limited> {
         if self.principals.is_none() && self.types.is_empty() {
             return Ok(());
         }
-        let now = self.clock.now();
+        let now = now.saturating_duration_since(self.start);
+        self.clock.advance_to(now);
         if let Some(principals) = &self.principals {
             principals.take(principal, &self.clock, now)?;
         }
@@ -132,7 +149,7 @@ struct Slot {
 }
 
 impl Principals {
-    fn new(per_minute: NonZeroU32, config: &RateLimitsConfig, clock: &TokioClock) -> Self {
+    fn new(per_minute: NonZeroU32, config: &RateLimitsConfig, clock: &CallClock) -> Self {
         let burst = NonZeroU32::new(config.burst).unwrap_or(per_minute);
         let minutes = f64::from(burst.get()) / f64::from(per_minute.get());
         Self {
@@ -149,7 +166,7 @@ impl Principals {
     fn take(
         &self,
         principal: &PrincipalName,
-        clock: &TokioClock,
+        clock: &CallClock,
         now: Duration,
     ) -> Result<(), Limited> {
         let mut slots = self.slots.lock();
@@ -209,7 +226,7 @@ mod tests {
             ..RateLimitsConfig::default()
         };
         let rates = Rates::new(&config);
-        let take = |who: &str| rates.take(&name(who), "t").is_ok();
+        let take = |who: &str| rates.take(&name(who), "t", Instant::now()).is_ok();
         assert!(take("a") && take("b"));
         assert!(take("c"), "the first of the others");
         assert!(!take("d"), "shares its limit");
@@ -218,7 +235,7 @@ mod tests {
         assert!(take("d"));
         assert_eq!(rates.principals(), 1, "a and b had refilled");
         assert!(!take("d"));
-        let limited = rates.take(&name("d"), "t").unwrap_err();
+        let limited = rates.take(&name("d"), "t", Instant::now()).unwrap_err();
         assert_eq!(limited.wait, Duration::from_secs(1));
     }
 }

@@ -96,11 +96,16 @@ impl Rules {
     }
 
     /// Counts an event; the rules that it makes fire, each once in a window for this principal.
-    pub(crate) fn count(&self, event: Suspicion, principal: &PrincipalName) -> Vec<Fired> {
+    pub(crate) fn count(
+        &self,
+        event: Suspicion,
+        principal: &PrincipalName,
+        now: Instant,
+    ) -> Vec<Fired> {
         if !self.watched[event as usize] {
             return Vec::new();
         }
-        let since = self.start.elapsed();
+        let since = now.saturating_duration_since(self.start);
         let of_event = self.rules.iter().filter(|rule| rule.config.event == event);
         of_event
             .filter_map(|rule| rule.count(principal, since, self.principals_max))
@@ -110,7 +115,7 @@ impl Rules {
 
 impl Rule {
     fn count(&self, principal: &PrincipalName, since: Duration, max: usize) -> Option<Fired> {
-        let part = (since.as_nanos() / self.part.as_nanos().max(1)) as u64;
+        let part = nanos(since) / nanos(self.part).max(1);
         let mut windows = self.windows.lock();
         let count = match windows.get_mut(principal) {
             Some(window) => window.add(part),
@@ -143,6 +148,11 @@ impl Rule {
             block: Duration::from_secs(self.config.block_s),
         })
     }
+}
+
+/// Enough for five centuries.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Forgets whose window is over, and if that is not enough the half with the fewest events: a flood of new names does not wash away who was seen often.
@@ -178,7 +188,11 @@ mod tests {
     async fn a_rule_fires_above_its_count_within_its_window_alone() {
         let rules = rules(2, 8);
         let ann = PrincipalName::new("ann").unwrap();
-        let count = || rules.count(Suspicion::Execution, &ann).len();
+        let count = || {
+            rules
+                .count(Suspicion::Execution, &ann, Instant::now())
+                .len()
+        };
         assert_eq!((count(), count()), (0, 0));
         tokio::time::advance(Duration::from_secs(16)).await;
         assert_eq!((count(), count()), (0, 0), "the first two are over");
@@ -187,7 +201,8 @@ mod tests {
         assert_eq!(count(), 0, "once in a window");
         tokio::time::advance(Duration::from_secs(16)).await;
         assert_eq!((count(), count(), count()), (0, 0, 1));
-        assert!(rules.count(Suspicion::AuthFailure, &ann).is_empty());
+        let of_another = rules.count(Suspicion::AuthFailure, &ann, Instant::now());
+        assert!(of_another.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -195,7 +210,8 @@ mod tests {
         let rules = rules(1, 4);
         for n in 0..100 {
             let name = PrincipalName::new(format!("p{n}")).unwrap();
-            assert!(rules.count(Suspicion::Execution, &name).is_empty());
+            let fired = rules.count(Suspicion::Execution, &name, Instant::now());
+            assert!(fired.is_empty());
             assert!(rules.rules[0].windows.lock().len() <= 4);
         }
     }
