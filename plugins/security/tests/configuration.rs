@@ -262,6 +262,7 @@ async fn decisions_are_counted_by_code_and_never_by_name() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let mut config = quiet_config();
+    config.hooks.timeout_ms = 10_000;
     let section = format!("{KEY}{FLEET}{}", audit_in(folder.path()));
     let table = section.parse().unwrap();
     config.plugins.sections.insert("security".to_owned(), table);
@@ -323,6 +324,7 @@ async fn the_plugin_can_be_handed_to_the_builder() {
 #[tokio::test(start_paused = true)]
 async fn the_tick_forgets_what_is_over() {
     let mut config = quiet_config();
+    config.hooks.timeout_ms = 10_000;
     config.tick_interval_ms = 1_000;
     config.mode = Mode::Testing;
     let clock =

@@ -61,6 +61,8 @@ pub(crate) async fn try_start_at(
 ) -> Result<Fixture, StartError> {
     let mut config = quiet_config();
     config.mode = mode;
+    // A busy machine may stop a hook for longer than the default; what is tested here is the answer.
+    config.hooks.timeout_ms = 10_000;
     let section = section.parse().expect("the section is TOML");
     config
         .plugins
