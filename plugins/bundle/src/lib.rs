@@ -36,3 +36,5 @@
 use universal_orchestrator_context as _;
 #[cfg(feature = "performance")]
 use universal_orchestrator_performance as _;
+#[cfg(feature = "security")]
+use universal_orchestrator_security as _;

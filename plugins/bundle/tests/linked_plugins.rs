@@ -10,6 +10,7 @@ use universal_orchestrator_bundle as _;
 const PLUGINS: &[(&str, bool)] = &[
     ("context", cfg!(feature = "context")),
     ("performance", cfg!(feature = "performance")),
+    ("security", cfg!(feature = "security")),
 ];
 
 #[test]

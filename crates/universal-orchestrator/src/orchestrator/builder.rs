@@ -175,6 +175,8 @@ impl OrchestratorBuilder {
                 Arc::clone(&shared.services),
                 Arc::clone(&shared.metrics.recorder),
                 section,
+                shared.config.mode,
+                Arc::clone(&shared.wall.0),
             )
         };
         if let Err((name, source)) = shared.plugins.start(context).await {

@@ -10,7 +10,8 @@ use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::agent::{AgentChange, AgentFilter, AgentSpec, AgentView};
-use crate::clock::SharedWallClock;
+use crate::clock::{SharedWallClock, WallClock};
+use crate::config::Mode;
 use crate::id::{AgentId, TaskId};
 use crate::metrics::SharedRecorder;
 use crate::plugin::{PluginSection, Services};
@@ -30,6 +31,10 @@ pub struct PluginContext {
     pub metrics: SharedRecorder,
     /// Its section.
     pub section: PluginSection,
+    /// The orchestrator's mode, for defaults that depend on it.
+    pub mode: Mode,
+    /// The time of day, for what happens outside of hooks; a hook reads [`HookContext::wall_time`].
+    pub wall_clock: Arc<dyn WallClock>,
 }
 
 impl PluginContext {
@@ -38,12 +43,16 @@ impl PluginContext {
         services: Arc<Services>,
         metrics: SharedRecorder,
         section: PluginSection,
+        mode: Mode,
+        wall_clock: Arc<dyn WallClock>,
     ) -> Self {
         Self {
             control,
             services,
             metrics,
             section,
+            mode,
+            wall_clock,
         }
     }
 }

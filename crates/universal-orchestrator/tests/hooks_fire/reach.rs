@@ -1,16 +1,17 @@
 //! What a plugin can learn and do: who calls, how long it took, agents of its own, metrics, the status.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use universal_orchestrator::plugin::{
     GuardCall, HookPoint, HookSet, Observed, Plugin, PluginHealth, Verdict,
 };
 use universal_orchestrator::{
-    AgentChange, AgentError, AgentFilter, AgentRole, AgentSpec, Principal, Recorder, Task, json,
+    AgentChange, AgentError, AgentFilter, AgentRole, AgentSpec, Mode, Principal, Recorder, Task,
+    json,
 };
-use universal_orchestrator_testkit::quiet_config;
+use universal_orchestrator_testkit::{TestWallClock, quiet_config};
 
 use crate::common::*;
 
@@ -220,4 +221,27 @@ async fn metrics_go_to_the_recorder_of_a_plugin_too_and_its_figures_stand_in_the
     let status = o.status();
     assert_eq!(status.plugins[0].health.details["level"], 3);
     assert_eq!(status.critical_alerts, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_learns_the_mode_and_the_time_of_day_when_it_starts() {
+    let log = Log::default();
+    let seen = log.clone();
+    let plugin = Hooked::new().on_start(move |context| {
+        let since = context
+            .wall_clock
+            .now()
+            .duration_since(SystemTime::UNIX_EPOCH);
+        seen.push(format!("{} {:?}", context.mode.as_str(), since.unwrap()));
+        Ok(())
+    });
+    let mut config = quiet_config();
+    config.mode = Mode::Sandbox;
+    let _o = universal_orchestrator_testkit::test_builder(config)
+        .wall_clock(TestWallClock::at(Duration::from_secs(7)))
+        .plugin(manifest("asks", HookSet::none()), plugin)
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(log.lines(), ["sandbox 7s"]);
 }
