@@ -31,3 +31,6 @@
 // A plugin that is listed in Cargo.toml and has no line below would not be linked; this lint says so.
 // Built for unit tests, of which there are none, it would complain about the dependencies of `tests/`.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
+
+#[cfg(feature = "automation")]
+use universal_orchestrator_automation as _;

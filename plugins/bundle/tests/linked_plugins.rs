@@ -7,7 +7,7 @@ use universal_orchestrator::plugin::linked;
 use universal_orchestrator_bundle as _;
 
 /// Each plugin with whether its feature is on, for example `("security", cfg!(feature = "security"))`.
-const PLUGINS: &[(&str, bool)] = &[];
+const PLUGINS: &[(&str, bool)] = &[("automation", cfg!(feature = "automation"))];
 
 #[test]
 fn the_plugins_of_the_features_are_linked_and_no_others() {
