@@ -104,7 +104,7 @@ impl Automation {
         let other = other.ok_or("no other agent that is available can do the work")?;
         let view = views.iter().find(|view| view.id == *agent);
         let view = view.ok_or("the agent has left")?;
-        self.sleepers.reconcile(&World::index(&views));
+        self.reconcile_sleepers(&World::index(&views));
         if self.sleep(view, SleepReason::Recovery, Some(length)) {
             return Ok(format!(
                 "it rests for {length:?}, {} can do the work",

@@ -176,7 +176,7 @@ impl Automation {
                 .as_ref()
                 .or(of_event)
                 .is_some_and(|agent| self.command(|c| c.quarantine(agent, reason()))),
-            RuleAction::Scale { group, by } => self.scaling.ask_for(group, *by),
+            RuleAction::Scale { group, by } => self.scaling.ask_for(group, *by, self.now()),
             RuleAction::Notify { text } => self.notify(format!("rule {}: {text}", rule.name)),
             RuleAction::Submit { .. } => {
                 let principal = self.principal();

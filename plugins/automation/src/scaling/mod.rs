@@ -52,7 +52,7 @@ impl Scaling {
     }
 
     /// Moves a group's target within its bounds; `false` when there is no such group.
-    pub(crate) fn ask_for(&self, group: &str, by: i32) -> bool {
+    pub(crate) fn ask_for(&self, group: &str, by: i32, now: Duration) -> bool {
         let mut groups = self.groups.lock();
         let Some(group) = groups.get_mut(group) else {
             return false;
@@ -60,6 +60,7 @@ impl Scaling {
         let by = isize::try_from(by).unwrap_or_default();
         let target = group.target.saturating_add_signed(by);
         group.target = target.clamp(group.min, group.max);
+        group.last_step = Some(now);
         true
     }
 
@@ -125,7 +126,7 @@ impl Automation {
             to_replace: Vec::new(),
             last_number: 0,
             last_out: None,
-            last_step: None,
+            last_step: Some(self.now()),
             not_before: Duration::ZERO,
             created: 0,
             retired: 0,

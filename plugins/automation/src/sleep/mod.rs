@@ -12,6 +12,7 @@ pub use sleepers::{SleepReason, SleepingAgent};
 
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use universal_orchestrator::{AgentFilter, AgentId, AgentView, Availability};
 
 use crate::automation::Automation;
@@ -84,7 +85,7 @@ impl SleepReason {
 impl Automation {
     /// One tick: who has slept long enough wakes, then whom work waits for, then the triggers.
     pub(crate) fn tick_sleep(&self, world: &World<'_>) {
-        self.sleepers.reconcile(&world.by_id);
+        self.reconcile_sleepers(&world.by_id);
         for agent in self.sleepers.due(world.now) {
             self.wake(&agent, WakeCause::Due);
         }
@@ -148,7 +149,7 @@ impl Automation {
         };
         let max = self.settings().config.agents_max;
         let views = control.agents(&AgentFilter::all().limit(max));
-        self.sleepers.reconcile(&World::index(&views));
+        self.reconcile_sleepers(&World::index(&views));
         let found = views.iter().find(|view| view.id == *agent);
         found.is_some_and(|view| self.sleep(view, reason, Some(length)))
     }
@@ -199,18 +200,30 @@ impl Automation {
             // It left, or somebody drains it meanwhile: waking would undo that.
             return;
         };
-        if let Some(entry) = self.roster.get(agent) {
-            let mut figures = entry.lock();
-            figures.tokens = 0;
-            figures.window = crate::window::Window::default();
-            figures.idle_since = self.now();
-        }
+        self.begin_anew(agent);
         if self.command(|control| control.wake(agent)) {
             self.count(AutomationMetric::Wakes, cause.as_str());
         } else {
             // Nobody else would wake it: it goes back into the set, due at once.
             let due = Some(Duration::ZERO);
             self.sleepers.add(&view, SleepReason::Rule, due, self.now());
+        }
+    }
+
+    /// Tells the sleepers how the agents stand. Whom somebody else woke begins anew, or the next tick would undo it.
+    pub(crate) fn reconcile_sleepers(&self, views: &HashMap<&AgentId, &AgentView>) {
+        for agent in self.sleepers.reconcile(views) {
+            self.begin_anew(&agent);
+        }
+    }
+
+    /// What was counted against an agent before it slept counts no more.
+    fn begin_anew(&self, agent: &AgentId) {
+        if let Some(entry) = self.roster.get(agent) {
+            let mut figures = entry.lock();
+            figures.tokens = 0;
+            figures.window = crate::window::Window::default();
+            figures.idle_since = self.now();
         }
     }
 

@@ -184,8 +184,8 @@ impl Sleepers {
         longest.map(|sleeper| sleeper.agent.clone())
     }
 
-    /// Takes over how the agents stand, and forgets whom somebody else woke or drains.
-    pub(crate) fn reconcile(&self, views: &HashMap<&AgentId, &AgentView>) {
+    /// Takes over how the agents stand, forgets whom somebody else woke or drains, and returns them.
+    pub(crate) fn reconcile(&self, views: &HashMap<&AgentId, &AgentView>) -> Vec<AgentId> {
         let mut state = self.state.lock();
         let mut awake: HashMap<CapabilitySet, usize> = HashMap::new();
         for view in views.values() {
@@ -196,6 +196,7 @@ impl Sleepers {
         let state = &mut *state;
         state.awake = awake;
         let order = &mut state.order;
+        let mut taken = Vec::new();
         state.asleep.retain(|_, sleeper| {
             let stands = views.get(&sleeper.agent).map(|view| view.availability);
             sleeper.seen |= stands == Some(Availability::Sleeping);
@@ -206,10 +207,12 @@ impl Sleepers {
             let keep = stands.is_some() && !(sleeper.seen && taken_over);
             if !keep {
                 order.remove(&sleeper.agent);
+                taken.push(sleeper.agent.clone());
             }
             keep
         });
         self.count.store(state.asleep.len(), Ordering::Release);
+        taken
     }
 
     /// Those whose time is over.

@@ -210,7 +210,11 @@ async fn the_work_of_a_dead_agent_ends_elsewhere() {
     let mut failed = Vec::new();
     for section in [section, "[recovery]\nenabled = false"] {
         let (o, service) = with(section).await;
-        let dead = agent(&o, spec("dead", "x").in_process(ScriptedAgent::panics())).await;
+        let dead = agent(
+            &o,
+            spec("dead", "x").in_process(ScriptedAgent::steps([Step::Wait(ms(5)), Step::Panic])),
+        )
+        .await;
         let alive = spec("alive", "x").in_process(ScriptedAgent::steps([Step::Wait(ms(100))]));
         let alive = agent(&o, alive).await;
         let mut handles = Vec::new();

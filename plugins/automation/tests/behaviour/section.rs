@@ -19,7 +19,7 @@ fn what_does_not_fit_is_refused_with_key_value_and_remedy() {
         ("tick_ms = 9", "tick_ms is 9: choose 10 to 3600000"),
         ("agents_max = 0", "agents_max is 0"),
         ("jobs_max = 0", "jobs_max is 0"),
-        ("principal = \"\"", "principal name"),
+        ("principal = \"\"", "principal is empty"),
         ("[sleep]\nmax_ms = 1", "sleep.max_ms is 1: choose 300000 to"),
         (
             "[sleep]\ncontext_threshold_percent = nan",

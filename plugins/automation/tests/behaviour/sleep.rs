@@ -78,19 +78,14 @@ async fn queued_work_wakes_the_agent_that_it_needs_at_once() {
 async fn what_waits_wakes_an_agent_when_the_one_that_was_awake_drops_out() {
     let (o, service) = with("[sleep]\nenabled = true\ninactivity_ms = 5000\nmin_awake = 1").await;
     let a = worker(&o, "a", "x").await;
-    let puppet = PuppetAgent::new();
-    let b = agent(&o, spec("b", "x").in_process(puppet)).await;
-    o.submit_task(Task::new("long").requires(["x"]))
-        .await
-        .unwrap();
+    let b = spec("b", "x")
+        .label("is", "b")
+        .in_process(PuppetAgent::new());
+    let b = agent(&o, b).await;
+    let long = task("x").require_label("is", "b");
+    let long = o.submit_task(long).await.unwrap();
     tokio::time::sleep(ms(7_000)).await;
-    // Whoever has no work sleeps.
-    let busy = if o.agent(&b).unwrap().in_flight == 1 {
-        &b
-    } else {
-        &a
-    };
-    assert_eq!(busy, &b, "the scripted one has ended its task");
+    assert_eq!(o.agent(&b).unwrap().in_flight, 1);
     assert_eq!(service.sleeping()[0].agent, a);
     let waiting = o.submit_task(task("x")).await.unwrap();
     tick().await;
@@ -99,6 +94,7 @@ async fn what_waits_wakes_an_agent_when_the_one_that_was_awake_drops_out() {
     tick().await;
     assert!(waiting.try_outcome().unwrap().is_success());
     assert_eq!(stands(&o, &a), Availability::Available);
+    long.cancel();
     o.shutdown().await;
 }
 
@@ -109,7 +105,7 @@ async fn labels_count_for_what_waits() {
         .label("zone", "eu")
         .in_process(ScriptedAgent::succeeds(1));
     let eu = agent(&o, eu).await;
-    tokio::time::sleep(ms(7_000)).await;
+    tokio::time::sleep(ms(7_500)).await;
     assert_eq!(stands(&o, &eu), Availability::Sleeping);
     let us = spec("us", "x").label("automation_sleep", "never");
     let us = agent(&o, us.in_process(ScriptedAgent::succeeds(1))).await;
