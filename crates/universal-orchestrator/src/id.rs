@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// The longest identifier that any newtype of this module accepts, in bytes.
 ///
@@ -91,7 +92,7 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Parses a text: 1 to 256 bytes, no control characters.
@@ -101,7 +102,7 @@ macro_rules! text_id {
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
                 check($kind, text)?;
-                Ok(Self(Arc::from(text)))
+                Ok(Self(SmolStr::new(text)))
             }
 
             /// The text.
@@ -222,7 +223,7 @@ enum Repr {
 
 impl TaskType {
     pub(crate) fn unknown() -> Self {
-        Self(Arc::from("unknown"))
+        Self(SmolStr::new_static("unknown"))
     }
 }
 

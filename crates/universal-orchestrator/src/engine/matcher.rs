@@ -112,16 +112,15 @@ impl Engine {
     }
 
     fn ready_agent(&mut self, task: TaskKey, class: ClassIx) -> Option<AgentKey> {
-        let affinity = self.tasks.entries[task]
-            .record
-            .task()
-            .options
-            .as_deref()
-            .and_then(|o| o.affinity_key.as_ref());
-        match affinity {
+        match self.affinity_of(task) {
             Some(key) => self.sticky(class, key, Reach::Push),
             None => self.pools.best(class, Reach::Push),
         }
+    }
+
+    fn affinity_of(&self, task: TaskKey) -> Option<&Key> {
+        let task = self.tasks.entries.get(task)?.record.task();
+        task.options.as_deref()?.affinity_key.as_ref()
     }
 
     /// The ready agent of the highest rendezvous weight. Costs one hash for each ready agent of the class.
@@ -174,11 +173,21 @@ impl Engine {
 
     /// Gives the tasks of a class agents while there are some.
     pub(crate) fn match_class(&mut self, class: ClassIx, now: Stamp) {
-        while self.may_match() && self.pools.class(class).paused == 0 {
+        while self.may_match()
+            && self.pools.class(class).paused == 0
+            && self.ready.class_len(class) > 0
+        {
+            let Some(best) = self.pools.best(class, Reach::Push) else {
+                return;
+            };
             let Some((spot, task)) = self.ready.first(std::iter::once(class)) else {
                 return;
             };
-            let Some(agent) = self.ready_agent(task, class) else {
+            let agent = match self.affinity_of(task) {
+                Some(key) => self.sticky(class, key, Reach::Push),
+                None => Some(best),
+            };
+            let Some(agent) = agent else {
                 return;
             };
             self.try_bind(spot, task, agent, now);

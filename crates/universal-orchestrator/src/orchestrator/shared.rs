@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,9 @@ pub(crate) struct Shared {
     pub(crate) own: Weak<Shared>,
 }
 
+/// Tries to get the engine's lock before the kernel is asked to wait for it.
+const SPINS: u32 = 256;
+
 pub(crate) type Commands = mpsc::Receiver<Command>;
 
 impl Shared {
@@ -95,12 +98,23 @@ impl Shared {
         (result, launch)
     }
 
+    /// Spins for about as long as a few decisions take before it asks the kernel to wait: a wake-up costs ten of them.
+    fn lock_engine(&self) -> MutexGuard<'_, Engine> {
+        for _ in 0..SPINS {
+            if let Some(engine) = self.engine.try_lock() {
+                return engine;
+            }
+            std::hint::spin_loop();
+        }
+        self.engine.lock()
+    }
+
     fn decide<R>(
         &self,
         decide: impl FnOnce(&mut Engine, Stamp) -> R,
     ) -> (R, Option<Effects>, bool) {
         let now = self.epoch.stamp();
-        let mut engine = self.engine.lock();
+        let mut engine = self.lock_engine();
         let result = decide(&mut engine, now);
         engine.settle(now);
         let effects = (!engine.effects.is_empty()).then(|| engine.take_effects());

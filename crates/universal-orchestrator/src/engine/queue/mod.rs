@@ -3,6 +3,8 @@
 //! Within a class and priority: start-time fair queueing among tenants (Goyal, Vin, Cheng, SIGCOMM 1996), so FIFO for one tenant; or earliest deadline first.
 //! Among priorities: a task that has waited `queue.ageing_ms` counts one level higher, which makes the order of two waiting tasks constant in time.
 
+mod line;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashMap;
@@ -11,6 +13,7 @@ use crate::clock::Stamp;
 use crate::config::QueueOrder;
 use crate::engine::TaskKey;
 use crate::engine::pools::ClassIx;
+use crate::engine::queue::line::Line;
 use crate::id::Tenant;
 use crate::task::Priority;
 
@@ -33,7 +36,7 @@ const LEVELS: usize = Priority::ALL.len();
 
 #[derive(Debug, Default)]
 struct ClassQueue {
-    levels: [BTreeMap<OrderKey, (TaskKey, Stamp)>; LEVELS],
+    levels: [Line; LEVELS],
     /// The same by age, when the order is not that of age and tasks age.
     ages: [BTreeSet<(Stamp, OrderKey)>; LEVELS],
     len: usize,
@@ -157,10 +160,7 @@ impl ReadyQueue {
         if by_age {
             queue.ages[spot.level as usize].insert((since, spot.order));
         }
-        if queue.levels[spot.level as usize]
-            .insert(spot.order, (task, since))
-            .is_none()
-        {
+        if queue.levels[spot.level as usize].insert(spot.order, task, since) {
             queue.len += 1;
             self.len += 1;
             self.by_level[spot.level as usize] += 1;
@@ -169,8 +169,10 @@ impl ReadyQueue {
 
     pub(crate) fn remove(&mut self, spot: Spot) -> Option<TaskKey> {
         let queue = self.classes.get_mut(spot.class as usize)?;
-        let (task, since) = queue.levels[spot.level as usize].remove(&spot.order)?;
-        queue.ages[spot.level as usize].remove(&(since, spot.order));
+        let (task, since) = queue.levels[spot.level as usize].remove(spot.order)?;
+        if self.order == QueueOrder::EarliestDeadlineFirst {
+            queue.ages[spot.level as usize].remove(&(since, spot.order));
+        }
         queue.len -= 1;
         self.len -= 1;
         self.by_level[spot.level as usize] -= 1;
@@ -229,15 +231,15 @@ impl ReadyQueue {
                 continue;
             };
             for (level, head) in heads.iter_mut().enumerate() {
-                if let Some((order, (task, since))) = queue.levels[level].first_key_value()
-                    && head.is_none_or(|(spot, ..)| *order < spot.order)
+                if let Some((order, task, since)) = queue.levels[level].first()
+                    && head.is_none_or(|(spot, ..)| order < spot.order)
                 {
                     let spot = Spot {
                         class,
                         level: level as u8,
-                        order: *order,
+                        order,
                     };
-                    *head = Some((spot, *task, *since));
+                    *head = Some((spot, task, since));
                 }
             }
             if by_age {
@@ -255,8 +257,10 @@ impl ReadyQueue {
                 }
             }
         }
-        for (head, oldest) in heads.iter_mut().zip(oldest) {
-            self.prefer_aged(head, oldest);
+        if by_age {
+            for (head, oldest) in heads.iter_mut().zip(oldest) {
+                self.prefer_aged(head, oldest);
+            }
         }
         heads
             .into_iter()
@@ -280,7 +284,7 @@ impl ReadyQueue {
             && since.0.saturating_add(self.ageing) <= young.0
         {
             let level = &self.classes[spot.class as usize].levels[spot.level as usize];
-            *head = level.get(&spot.order).map(|(task, _)| (spot, *task, since));
+            *head = level.get(spot.order).map(|(task, _)| (spot, task, since));
         }
     }
 
@@ -297,10 +301,7 @@ impl ReadyQueue {
     /// The tasks of a class, in no particular order.
     pub(crate) fn tasks_of(&self, class: ClassIx) -> Vec<TaskKey> {
         self.classes.get(class as usize).map_or_else(Vec::new, |q| {
-            q.levels
-                .iter()
-                .flat_map(|level| level.values().map(|(task, _)| *task))
-                .collect()
+            q.levels.iter().flat_map(Line::tasks).collect()
         })
     }
 

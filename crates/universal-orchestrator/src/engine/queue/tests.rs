@@ -191,3 +191,57 @@ fn earliest_deadline_first_within_a_priority() {
     lab.push("high", 1, None, 0, 99);
     assert_eq!(lab.drain(), ["high", "sooner", "later"]);
 }
+
+#[test]
+fn a_line_is_an_ordered_map() {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::line::Line;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(u64),
+        Remove(u64),
+        Pop,
+    }
+    let step = prop_oneof![
+        (0..40u64).prop_map(Step::Insert),
+        (0..40u64).prop_map(Step::Remove),
+        Just(Step::Pop),
+    ];
+    proptest!(|(steps in proptest::collection::vec(step, 0..400), climb in 0..2u64)| {
+        let (mut line, mut map) = (Line::default(), BTreeMap::new());
+        for (n, step) in steps.into_iter().enumerate() {
+            // Half of the runs mostly come in order, as the queue's do.
+            let order = |tag: u64| OrderKey { tag: tag + climb * n as u64 / 2, sequence: 0 };
+            let task = |n: usize| TaskKey::from(slotmap::KeyData::from_ffi(n as u64 + (1 << 32)));
+            match step {
+                Step::Insert(tag) => {
+                    let new = line.insert(order(tag), task(n), Stamp(n as u64));
+                    let before = map.insert(order(tag), (task(n), Stamp(n as u64)));
+                    prop_assert_eq!(new, before.is_none());
+                }
+                Step::Remove(tag) => {
+                    prop_assert_eq!(line.get(order(tag)), map.get(&order(tag)).copied());
+                    prop_assert_eq!(line.remove(order(tag)), map.remove(&order(tag)));
+                }
+                Step::Pop => {
+                    let first = line.first();
+                    let expected = map.first_key_value().map(|(o, (t, s))| (*o, *t, *s));
+                    prop_assert_eq!(first, expected);
+                    if let Some((order, ..)) = first {
+                        line.remove(order);
+                        map.remove(&order);
+                    }
+                }
+            }
+            let mut left: Vec<_> = line.tasks().collect();
+            let mut expected: Vec<_> = map.values().map(|(task, _)| *task).collect();
+            left.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(left, expected);
+        }
+    });
+}
