@@ -72,3 +72,8 @@ pub use service::AutomationService;
 pub use sleep::{SleepHooks, SleepReason, SleepingAgent};
 
 universal_orchestrator::register_plugin!(AUTOMATION);
+
+/// The program of the plugin's page runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/plugins/automation.md")]
+mod page {}

@@ -60,7 +60,7 @@ async fn triggers_that_are_off_pull_nobody() {
         ];
         agent(&o, spec("a", "x").in_process(ScriptedAgent::steps(steps))).await;
         assert!(!o.execute(task("x")).await.unwrap().is_success());
-        tokio::time::sleep(ms(9_000_000)).await;
+        tokio::time::sleep(ms(2_000_000)).await;
         assert!(service.sleeping().is_empty());
         o.shutdown().await;
     }

@@ -105,8 +105,8 @@ impl ReadyQueue {
     /// Since when the first task of each level of a class has been ready: the earliest of these.
     pub(crate) fn head_since(&self, class: ClassIx) -> Option<Stamp> {
         let levels = &self.classes.get(class as usize)?.levels;
-        let heads = levels.iter().filter_map(BTreeMap::first_key_value);
-        heads.map(|(_, (_, since))| *since).min()
+        let heads = levels.iter().filter_map(Line::first);
+        heads.map(|(_, _, since)| since).min()
     }
 
     /// The place of a new ready task in the order.
