@@ -52,6 +52,9 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
+        if *self.spent.lock() {
+            return;
+        }
         let mut guarded = self.slot.lock();
         if self.spend(&guarded) {
             guarded.breaker.forget();
@@ -135,9 +138,11 @@ impl TypeBreakers {
         let probe = probing
             .then(|| task.extensions().remove::<Probe>())
             .flatten();
+        // A probe of a breaker that was replaced meanwhile is none of this one. Dropping one takes the lock of its breaker.
+        let own = probe.filter(|probe| Arc::ptr_eq(&probe.slot, &slot));
         let mut guarded = slot.lock();
         let before = guarded.breaker.state(now);
-        let is_probe = probe.as_ref().is_some_and(|probe| probe.spend(&guarded));
+        let is_probe = own.as_ref().is_some_and(|probe| probe.spend(&guarded));
         // What was let in before the breaker opened says nothing about now.
         if before != BreakerState::Closed && !is_probe {
             return false;
@@ -153,7 +158,11 @@ impl TypeBreakers {
             self.not_closed.fetch_add(1, Ordering::AcqRel);
         }
         if before != BreakerState::Closed && after == BreakerState::Closed {
-            self.not_closed.fetch_sub(1, Ordering::AcqRel);
+            // Breakers that were replaced meanwhile are counted no more.
+            let less = |n: usize| Some(n.saturating_sub(1));
+            let _ = self
+                .not_closed
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         }
         drop(guarded);
         opened

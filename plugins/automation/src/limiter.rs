@@ -40,9 +40,11 @@ impl Limit {
         sample: Sample,
         utilization: f64,
     ) -> u32 {
-        if sample.calls > 0 {
-            let mean = sample.nanos as f64 / sample.calls as f64 / 1e6;
+        if sample.calls > 0 || sample.drops > 0 {
+            let mean = sample.nanos as f64 / sample.calls.max(1) as f64 / 1e6;
             let next = match config.algorithm {
+                // No run time is known: the signs of overload are.
+                _ if sample.calls == 0 => self.limit * BACKOFF,
                 LimiterAlgorithm::Gradient2 => {
                     self.gradient2(config, mean, sample.drops > 0, utilization)
                 }

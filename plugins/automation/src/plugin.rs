@@ -339,7 +339,9 @@ impl Automation {
         let Some(entry) = self.roster.entry(agent, settings.config.agents_max, now) else {
             return;
         };
-        let took = numbers.run_time;
+        // What is retried says nothing of how long the attempt took.
+        let is_timed = !numbers.run_time.is_zero() || failure.is_none();
+        let took = is_timed.then_some(numbers.run_time);
         let window_ms = settings.config.sleep.window_ms;
         let mut figures = entry.lock();
         figures
@@ -352,9 +354,11 @@ impl Automation {
         } else {
             figures.failures_in_a_row = figures.failures_in_a_row.saturating_add(1);
         }
-        figures.sample.calls += 1;
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        figures.sample.nanos = figures.sample.nanos.saturating_add(nanos);
+        if let Some(took) = took {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            figures.sample.calls += 1;
+            figures.sample.nanos = figures.sample.nanos.saturating_add(nanos);
+        }
         figures.sample.drops += u64::from(failure.is_some_and(is_overload));
         numbers.failures_in_a_row = figures.failures_in_a_row;
         if !settings.config.rules.is_empty() {

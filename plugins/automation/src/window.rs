@@ -9,6 +9,7 @@ struct Bucket {
     number: u64,
     calls: u64,
     failures: u64,
+    timed: u64,
     nanos: u64,
 }
 
@@ -25,7 +26,14 @@ pub(crate) struct WindowFigures {
 }
 
 impl Window {
-    pub(crate) fn record(&mut self, now: Duration, length_ms: u64, success: bool, took: Duration) {
+    /// Records an attempt; one whose time is not known counts for the error rate alone.
+    pub(crate) fn record(
+        &mut self,
+        now: Duration,
+        length_ms: u64,
+        success: bool,
+        took: Option<Duration>,
+    ) {
         let number = number(now, length_ms);
         let bucket = &mut self.0[(number % BUCKETS as u64) as usize];
         if bucket.number != number {
@@ -36,16 +44,20 @@ impl Window {
         }
         bucket.calls += 1;
         bucket.failures += u64::from(!success);
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        bucket.nanos = bucket.nanos.saturating_add(nanos);
+        if let Some(took) = took {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            bucket.timed += 1;
+            bucket.nanos = bucket.nanos.saturating_add(nanos);
+        }
     }
 
     pub(crate) fn figures(&self, now: Duration, length_ms: u64) -> WindowFigures {
         let oldest = number(now, length_ms).saturating_sub(BUCKETS as u64 - 1);
-        let (mut calls, mut failures, mut nanos) = (0_u64, 0_u64, 0_u64);
+        let (mut calls, mut failures, mut timed, mut nanos) = (0_u64, 0_u64, 0_u64, 0_u64);
         for bucket in self.0.iter().filter(|b| b.number >= oldest) {
             calls += bucket.calls;
             failures += bucket.failures;
+            timed += bucket.timed;
             nanos = nanos.saturating_add(bucket.nanos);
         }
         if calls == 0 {
@@ -54,7 +66,7 @@ impl Window {
         WindowFigures {
             calls,
             error_rate_percent: failures as f64 * 100.0 / calls as f64,
-            mean_ms: nanos as f64 / calls as f64 / 1e6,
+            mean_ms: nanos as f64 / timed.max(1) as f64 / 1e6,
         }
     }
 }
@@ -75,13 +87,15 @@ mod tests {
     #[test]
     fn what_is_older_than_the_window_does_not_count() {
         let mut window = Window::default();
-        window.record(s(1), 10_000, false, s(3));
-        window.record(s(5), 10_000, true, s(1));
+        window.record(s(1), 10_000, false, Some(s(3)));
+        window.record(s(5), 10_000, true, Some(s(1)));
         let both = window.figures(s(9), 10_000);
         assert_eq!((both.calls, both.error_rate_percent), (2, 50.0));
         assert_eq!(both.mean_ms, 2_000.0);
+        window.record(s(9), 10_000, false, None);
+        assert_eq!(window.figures(s(9), 10_000).mean_ms, 2_000.0);
         let one = window.figures(s(12), 10_000);
-        assert_eq!((one.calls, one.error_rate_percent), (1, 0.0));
+        assert_eq!((one.calls, one.error_rate_percent), (2, 50.0));
         assert_eq!(window.figures(s(99), 10_000), WindowFigures::default());
     }
 }

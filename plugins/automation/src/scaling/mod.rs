@@ -143,8 +143,10 @@ impl Automation {
             return;
         }
         let config = &world.settings.config.scaling;
-        for group in self.scaling.groups.lock().values_mut() {
-            self.look_at_members(group, world);
+        let mut replaced = Vec::new();
+        let mut groups = self.scaling.groups.lock();
+        for group in groups.values_mut() {
+            self.look_at_members(group, world, &mut replaced);
             let pressure = group.pressure(world, config);
             group.aim(pressure, world.now, config);
             if group.live() > group.target
@@ -154,10 +156,20 @@ impl Automation {
             }
             self.create_missing(group);
         }
+        // A plan that restarts an agent holds the lock of the plans and takes that of the groups: never the other way round.
+        drop(groups);
+        for (before, new) in replaced {
+            self.recovery.hand_over(&before, &new);
+        }
     }
 
-    /// Takes over how the members stand.
-    fn look_at_members(&self, group: &mut Group, world: &World<'_>) {
+    /// Takes over how the members stand, and notes who took whose place.
+    fn look_at_members(
+        &self,
+        group: &mut Group,
+        world: &World<'_>,
+        replaced: &mut Vec<(AgentId, AgentId)>,
+    ) {
         let mut gone = Vec::new();
         for member in &mut group.members {
             let view = world.by_id.get(&member.id).copied();
@@ -167,7 +179,7 @@ impl Automation {
                     group.created += 1;
                     self.count(AutomationMetric::Scalings, "out");
                     if let Some(before) = member.replaces.take() {
-                        self.recovery.hand_over(&before, &member.id);
+                        replaced.push((before, member.id.clone()));
                     }
                 }
                 (MemberState::Joining { until }, None) if world.now >= until => {

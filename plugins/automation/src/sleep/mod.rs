@@ -212,7 +212,8 @@ impl Automation {
 
     /// Tells the sleepers how the agents stand. Whom somebody else woke begins anew, or the next tick would undo it.
     pub(crate) fn reconcile_sleepers(&self, views: &HashMap<&AgentId, &AgentView>) {
-        for agent in self.sleepers.reconcile(views) {
+        let all = views.len() < self.settings().config.agents_max;
+        for agent in self.sleepers.reconcile(views, all) {
             self.begin_anew(&agent);
         }
     }

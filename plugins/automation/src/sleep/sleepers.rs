@@ -184,8 +184,12 @@ impl Sleepers {
         longest.map(|sleeper| sleeper.agent.clone())
     }
 
-    /// Takes over how the agents stand, forgets whom somebody else woke or drains, and returns them.
-    pub(crate) fn reconcile(&self, views: &HashMap<&AgentId, &AgentView>) -> Vec<AgentId> {
+    /// Takes over how the agents stand (with `all`, none is missing), forgets whom somebody else woke or drains, and returns them.
+    pub(crate) fn reconcile(
+        &self,
+        views: &HashMap<&AgentId, &AgentView>,
+        all: bool,
+    ) -> Vec<AgentId> {
         let mut state = self.state.lock();
         let mut awake: HashMap<CapabilitySet, usize> = HashMap::new();
         for view in views.values() {
@@ -204,7 +208,8 @@ impl Sleepers {
                 stands,
                 Some(Availability::Available | Availability::Draining)
             );
-            let keep = stands.is_some() && !(sleeper.seen && taken_over);
+            let is_here = stands.is_some() || !all;
+            let keep = is_here && !(sleeper.seen && taken_over);
             if !keep {
                 order.remove(&sleeper.agent);
                 taken.push(sleeper.agent.clone());

@@ -225,3 +225,24 @@ async fn each_setting_has_its_effect() {
     assert!(service.breakers().is_empty());
     o.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_begin_with_closed_breakers() {
+    let (o, service) = opened(SECTION).await;
+    tokio::time::sleep(ms(10_001)).await;
+    let probe = o.delegate_task(task("x")).await.unwrap();
+    let other = SECTION.replace("minimum_calls = 4", "minimum_calls = 2");
+    o.reconfigure_plugin("automation", &other).unwrap();
+    assert!(service.breakers().is_empty());
+    for _ in 0..2 {
+        end(&o, false).await;
+    }
+    assert_eq!(service.breakers()[0].opened, 1);
+    tokio::time::sleep(ms(10_001)).await;
+    // The probe of the breaker that is no more closes nothing.
+    o.complete_task(&probe, 1).await.unwrap();
+    assert_eq!(service.breakers()[0].state, BreakerState::HalfOpen);
+    end(&o, true).await;
+    assert!(service.breakers().is_empty());
+    o.shutdown().await;
+}

@@ -304,6 +304,11 @@ async fn what_an_operator_does_is_left_alone() {
     );
     o.wake_agent(&woken).await.unwrap();
     o.drain_agent(&drained).await.unwrap();
+    // Work that needs it right then does not undo that.
+    let handle = o.submit_task(task("d")).await.unwrap();
+    settle().await;
+    assert_eq!(stands(&o, &drained), Availability::Draining);
+    handle.cancel();
     tick().await;
     assert!(
         service.sleeping().is_empty(),
