@@ -288,3 +288,27 @@ async fn groups_are_checked_and_bounded() {
     assert!(matches!(third, Err(ScalingError::TooMany { max: 2 })));
     o.shutdown().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_makes_an_empty_group_grow_step_by_step() {
+    let mut config = config_with("[scaling]\nout_wait_ms = 3000\nout_cooldown_ms = 20000");
+    config.queue.queue_unroutable = true;
+    let (o, service) = start(config).await;
+    let workshop = Arc::new(Workshop::default());
+    service.add_group(group(&workshop, 0, 3)).unwrap();
+    let mut handles = Vec::new();
+    for _ in 0..9 {
+        handles.push(o.submit_task(task("x")).await.unwrap());
+    }
+    // Without agents there are no slots to be busy: only the wait can ask for more.
+    let expected = [(2_500, 0), (4_000, 1), (15_000, 1), (5_000, 2), (22_000, 3)];
+    for (after, agents) in expected {
+        tokio::time::sleep(ms(after)).await;
+        settle().await;
+        assert_eq!(registered(&o), agents, "{after}");
+    }
+    for handle in handles {
+        handle.cancel();
+    }
+    o.shutdown().await;
+}
