@@ -32,6 +32,8 @@
 // Built for unit tests, of which there are none, it would complain about the dependencies of `tests/`.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+#[cfg(feature = "automation")]
+use universal_orchestrator_automation as _;
 #[cfg(feature = "context")]
 use universal_orchestrator_context as _;
 #[cfg(feature = "performance")]

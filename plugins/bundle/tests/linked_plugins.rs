@@ -8,6 +8,7 @@ use universal_orchestrator_bundle as _;
 
 /// Each plugin with whether its feature is on, for example `("security", cfg!(feature = "security"))`.
 const PLUGINS: &[(&str, bool)] = &[
+    ("automation", cfg!(feature = "automation")),
     ("context", cfg!(feature = "context")),
     ("performance", cfg!(feature = "performance")),
     ("security", cfg!(feature = "security")),

@@ -14,6 +14,7 @@ use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::window::WindowFigures;
 use crate::engine::{AgentKey, Engine, TaskKey};
 use crate::id::{AgentId, Capability, Key, TaskId};
+use crate::plugin::WaitingTasks;
 use crate::routing::{Candidate, CandidateVerdict, RoutingExplanation, rank_or_last};
 use crate::task::{
     DeadLetter, Refusal, Task, TaskOutcome, TaskSnapshot, TaskView, busy_text, demand_text,
@@ -95,6 +96,32 @@ impl Engine {
             window: self.window.figures(now),
             breakers,
         }
+    }
+
+    /// What the ready tasks ask for, most tasks first, at most `status.list_max` entries. Tasks of paused capabilities are left out: no agent would get them.
+    pub(crate) fn waiting(&self, now: Stamp) -> Vec<WaitingTasks> {
+        let classes = self.pools.demands();
+        let ready = classes.filter(|(_, class)| self.pools.class(*class).paused == 0);
+        let mut waiting: Vec<WaitingTasks> = ready
+            .filter_map(|(demand, class)| {
+                let since = self.ready.head_since(class)?;
+                Some(WaitingTasks {
+                    required: demand.required.clone(),
+                    role: demand.role,
+                    labels: demand.labels.clone(),
+                    tasks: self.ready.class_len(class),
+                    longest: now.since(since),
+                })
+            })
+            .collect();
+        waiting.sort_by(|a, b| {
+            let names = |w: &WaitingTasks| w.required.iter().cloned().collect::<Vec<_>>();
+            (b.tasks, b.longest)
+                .cmp(&(a.tasks, a.longest))
+                .then_with(|| names(a).cmp(&names(b)))
+        });
+        waiting.truncate(self.settings.list_max);
+        waiting
     }
 
     pub(crate) fn agent_view(&self, id: &AgentId, now: Stamp) -> Option<AgentView> {

@@ -25,7 +25,7 @@ use crate::orchestrator::shutdown::Ending;
 use crate::orchestrator::spawn::{Kind, Spawner};
 use crate::plugin::{
     Command, Control, FaultSink, HookContext, HookPoint, HostView, Observed, PluginHost, Services,
-    Stage,
+    Stage, WaitingTasks,
 };
 use crate::principal::Principal;
 use crate::status::Status;
@@ -347,6 +347,10 @@ impl HostView for Shared {
 
     fn agents(&self, filter: &AgentFilter) -> Vec<AgentView> {
         self.agent_views(filter)
+    }
+
+    fn waiting(&self) -> Vec<WaitingTasks> {
+        self.with_engine(|e, now| e.waiting(now))
     }
 
     fn task(&self, id: &TaskId) -> Option<TaskView> {

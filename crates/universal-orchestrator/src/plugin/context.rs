@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::agent::{AgentChange, AgentFilter, AgentSpec, AgentView};
+use crate::agent::{AgentChange, AgentFilter, AgentRole, AgentSpec, AgentView};
+use crate::capability::{CapabilitySet, Labels};
 use crate::clock::{SharedWallClock, WallClock};
 use crate::config::Mode;
 use crate::id::{AgentId, TaskId};
@@ -115,11 +116,38 @@ pub(crate) enum Command {
     Notify { source: String, text: String },
 }
 
+/// Ready tasks that ask for the same and wait for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitingTasks {
+    /// What an agent must have.
+    pub required: CapabilitySet,
+    /// The role that an agent must play.
+    pub role: Option<AgentRole>,
+    /// The labels that an agent must carry.
+    pub labels: Labels,
+    /// How many wait.
+    pub tasks: usize,
+    /// How long the first of them has been ready; one behind it in the fair order of tenants may have waited longer.
+    pub longest: Duration,
+}
+
+impl WaitingTasks {
+    /// Whether an agent has what they ask for. Whether it may take work now is another question.
+    #[must_use]
+    pub fn fit(&self, agent: &AgentView) -> bool {
+        self.role.is_none_or(|role| role == agent.role)
+            && agent.capabilities.contains_all(&self.required)
+            && agent.labels.contains_all(&self.labels)
+    }
+}
+
 /// What a plugin can see of its orchestrator.
 pub(crate) trait HostView: Send + Sync {
     fn status(&self) -> Status;
     fn agent(&self, id: &AgentId) -> Option<AgentView>;
     fn agents(&self, filter: &AgentFilter) -> Vec<AgentView>;
+    fn waiting(&self) -> Vec<WaitingTasks>;
     fn task(&self, id: &TaskId) -> Option<TaskView>;
     fn control_dropped(&self);
 }
@@ -330,6 +358,14 @@ impl Control {
         self.host
             .upgrade()
             .map_or_else(Vec::new, |host| host.agents(filter))
+    }
+
+    /// What the ready tasks of the queue ask for, most tasks first, at most `status.list_max` entries; takes the engine's lock.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<WaitingTasks> {
+        self.host
+            .upgrade()
+            .map_or_else(Vec::new, |host| host.waiting())
     }
 
     /// How a task stands.

@@ -13,7 +13,7 @@ mod services;
 
 pub use call::{GuardCall, Observed, Shape, ShapeCall, Verdict};
 pub(crate) use context::{Command, HeldCommands, HostView};
-pub use context::{Control, ControlError, HookContext, PluginContext};
+pub use context::{Control, ControlError, HookContext, PluginContext, WaitingTasks};
 pub use descriptor::{BuildPlugin, Linked, PluginDescriptor, PluginManifest, linked};
 pub(crate) use error::write_told;
 pub use error::{HookFault, PluginError};

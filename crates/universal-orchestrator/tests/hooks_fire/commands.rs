@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use universal_orchestrator::plugin::{
     Control, ControlError, HookPoint, HookSet, Observed, PluginManifest,
 };
-use universal_orchestrator::{Availability, TaskState};
+use universal_orchestrator::{Availability, Capability, TaskState};
 
 use crate::common::*;
 
@@ -142,4 +142,35 @@ async fn the_queue_of_commands_is_bounded_and_ends_with_the_orchestrator() {
     drop(o);
     settle().await;
     assert!(control.status().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_sees_what_waits_and_for_whom() {
+    let seen = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let sink = Arc::clone(&seen);
+    let boss = commanding(move |control| *sink.lock() = control.waiting());
+    let o = with_plugins(|_| {}, vec![boss]).await;
+    let sleeper = external("sleeper", &["x", "y"]).label("zone", "eu");
+    let sleeper = o.register_agent(sleeper).await.unwrap();
+    o.sleep_agent(&sleeper).await.unwrap();
+    let mut handles = Vec::new();
+    for wanted in ["x", "x", "y"] {
+        let task = task(wanted).require_label("zone", "eu");
+        handles.push(o.submit_task(task).await.unwrap());
+        tokio::time::sleep(secs(1)).await;
+    }
+    o.pause_capability(&Capability::new("y").unwrap());
+    o.register_agent(external("trigger", &["x"])).await.unwrap();
+    let waiting = std::mem::take(&mut *seen.lock());
+    let [one] = &waiting[..] else {
+        panic!("y is paused: {waiting:?}")
+    };
+    assert_eq!((one.tasks, one.longest), (2, secs(3)));
+    assert!(one.required.contains("x") && one.role.is_none());
+    assert!(one.fit(&o.agent(&sleeper).unwrap()));
+    let other = o.agent(&aid("trigger")).unwrap();
+    assert!(!one.fit(&other), "it has no label");
+    for handle in handles {
+        handle.cancel();
+    }
 }

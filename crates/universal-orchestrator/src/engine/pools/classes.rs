@@ -114,6 +114,13 @@ impl Pools {
             .sum()
     }
 
+    /// Every class with what it asks of an agent.
+    pub(crate) fn demands(&self) -> impl Iterator<Item = (Demand<'_>, ClassIx)> + '_ {
+        self.by_demand
+            .iter()
+            .map(|(demand, class)| (demand.as_demand(), *class))
+    }
+
     pub(crate) fn has_member(&self, class: ClassIx) -> bool {
         let pools = &self.classes[class as usize].pools;
         pools.iter().any(|ix| self.pools[*ix as usize].members > 0)

@@ -100,6 +100,13 @@ impl ReadyQueue {
         self.classes.get(class as usize).map_or(0, |q| q.len)
     }
 
+    /// Since when the first task of each level of a class has been ready: the earliest of these.
+    pub(crate) fn head_since(&self, class: ClassIx) -> Option<Stamp> {
+        let levels = &self.classes.get(class as usize)?.levels;
+        let heads = levels.iter().filter_map(Line::first);
+        heads.map(|(_, (_, since))| since).min()
+    }
+
     /// The place of a new ready task in the order.
     pub(crate) fn order_of(
         &mut self,
