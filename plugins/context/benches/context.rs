@@ -13,7 +13,7 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
@@ -178,17 +178,7 @@ const NO_HOOKS: PluginManifest = PluginManifest::new(
     HookSet::none().observe(HookPoint::Shutdown),
 );
 
-/// Time that this thread was on a processor: on a machine with other work, the wall clock measures that work too.
-fn on_processor() -> Duration {
-    let schedule = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = schedule
-        .split_whitespace()
-        .next()
-        .and_then(|nanos| nanos.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or(0))
-}
-
-/// One delegate, start and complete of an agent outside, with no session named; by processor time, on one thread.
+/// One delegate, start and complete of an agent outside, with no session named, on one thread.
 fn cycles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("context_cycle");
     group.throughput(Throughput::Elements(1));
@@ -208,7 +198,7 @@ fn cycles(criterion: &mut Criterion) {
             .expect("a new agent");
         group.bench_function(name, |b| {
             b.iter_custom(|steps| {
-                let begun = on_processor();
+                let begun = Instant::now();
                 rt.block_on(async {
                     for _ in 0..steps {
                         let task = Task::new("work").requires(["work"]);
@@ -223,7 +213,7 @@ fn cycles(criterion: &mut Criterion) {
                             .expect("its own");
                     }
                 });
-                on_processor() - begun
+                begun.elapsed()
             });
         });
         rt.block_on(orchestrator.shutdown());
