@@ -178,7 +178,7 @@ const NO_HOOKS: PluginManifest = PluginManifest::new(
     HookSet::none().observe(HookPoint::Shutdown),
 );
 
-/// One delegate, start and complete of an agent outside, with no session named.
+/// One delegate, start and complete of an agent outside, with no session named, on one thread.
 fn cycles(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("context_cycle");
     group.throughput(Throughput::Elements(1));
@@ -188,7 +188,10 @@ fn cycles(criterion: &mut Criterion) {
         ("context_no_session", with_context(quiet())),
     ];
     for (name, builder) in builders {
-        let rt = runtime();
+        let rt = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let rt = rt.expect("a bench needs a runtime");
         let orchestrator = rt.block_on(builder.start()).expect("it starts");
         let spec = AgentSpec::new("a", AgentRole::Worker).capabilities(["work"]);
         rt.block_on(orchestrator.register_agent(spec))

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use crate::compress::lines::push;
 use crate::compress::{Level, Losses, note};
 
-/// Equal words of all words that make two lines of one template, in percent; Drain's `st` of 0.5.
-const SIMILARITY_PERCENT: usize = 50;
+/// Equal words of all constant words that make two lines of one template, in percent.
+/// More than Drain's `st` of 0.5: here the head of each line takes part, which says nothing about its event.
+const SIMILARITY_PERCENT: usize = 75;
 /// Templates compared for one length and beginning; with more of them a line stands for itself.
 const TEMPLATES_MAX: usize = 64;
 /// A group is folded when so many of its lines go.
@@ -53,9 +54,11 @@ impl<'a> Template<'a> {
     /// Whether a line is of this template; words that differ become variables.
     fn takes(&mut self, words: &[Option<&'a str>]) -> bool {
         let pairs = || self.words.iter().zip(words);
+        // Of both, so that a template that has lost words takes no more lines for it.
         let constants = self.words.iter().flatten().count();
+        let constants = constants.max(words.iter().flatten().count());
         let equal = pairs().filter(|(a, b)| a.is_some() && a == b).count();
-        if constants == 0 || equal * 100 < constants.max(1) * SIMILARITY_PERCENT {
+        if constants == 0 || equal * 100 < constants * SIMILARITY_PERCENT {
             return false;
         }
         for (mine, other) in self.words.iter_mut().zip(words) {

@@ -101,7 +101,14 @@ const SENTENCE_BYTES_MIN: usize = 40;
 fn sentences(text: &str, line: Range<usize>, found: &mut dyn FnMut(Range<usize>)) {
     let mut start = line.start;
     let bytes = text.as_bytes();
-    for at in line.start..line.end.saturating_sub(2) {
+    // The row of a table says what it says as a whole.
+    let row = text[line.clone()].trim_start().starts_with('|');
+    let last = if row {
+        start
+    } else {
+        line.end.saturating_sub(2)
+    };
+    for at in line.start..last {
         let ends = matches!(bytes[at], b'.' | b'?' | b'!') && bytes[at + 1] == b' ';
         let long = at + 1 - start >= SENTENCE_BYTES_MIN;
         if ends && long && bytes[at + 2].is_ascii_alphabetic() {
@@ -147,6 +154,12 @@ mod tests {
             texts(&text, TextKind::Prose),
             [first, "And so is this one, which follows it."]
         );
+    }
+
+    #[test]
+    fn rows_of_tables_stay_whole() {
+        let row = "| `key` | This is a sentence that is long enough to stand alone. And another. |";
+        assert_eq!(texts(row, TextKind::Prose), [row]);
     }
 
     #[test]
