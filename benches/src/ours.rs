@@ -16,8 +16,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use universal_orchestrator::{
     Agent, AgentError, AgentRole, AgentSpec, CapabilitySet, Delegation, EventStream,
-    OrchestratorBuilder, OrchestratorConfig, Priority, Task, TaskContext, UniversalOrchestrator,
-    async_trait,
+    OrchestratorBuilder, OrchestratorConfig, Principal, Priority, Task, TaskContext,
+    UniversalOrchestrator, async_trait,
 };
 
 use crate::RoundTrip;
@@ -147,6 +147,24 @@ impl World {
     ) -> Arc<Self> {
         let (builder, metrics) = builder(config);
         let orchestrator = add(builder).start().await.expect("the defaults are valid");
+        Self::of(orchestrator, metrics)
+    }
+
+    /// What is called through this handle.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the principal is none.
+    #[must_use]
+    pub fn called_by(&self, principal: Principal) -> Arc<Self> {
+        let orchestrator = self.orchestrator.as_principal(principal);
+        Self::of(
+            orchestrator.expect("a principal is one"),
+            self.metrics.clone(),
+        )
+    }
+
+    fn of(orchestrator: UniversalOrchestrator, metrics: PrometheusHandle) -> Arc<Self> {
         let events = Mutex::new(orchestrator.events());
         Arc::new(Self {
             orchestrator,

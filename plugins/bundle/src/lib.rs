@@ -11,8 +11,10 @@
 //!
 //! ```text
 //! #[cfg(feature = "security")]
-//! use universal_orchestrator_security as _;
+//! pub use universal_orchestrator_security as security;
 //! ```
+//!
+//! Their types are reached through it: `universal_orchestrator_bundle::security::BearerToken`.
 //!
 //! The features of all plugins are on by default. To choose, switch the defaults off:
 //!
@@ -33,10 +35,14 @@
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 #[cfg(feature = "automation")]
-use universal_orchestrator_automation as _;
+#[doc(no_inline)]
+pub use universal_orchestrator_automation as automation;
 #[cfg(feature = "context")]
-use universal_orchestrator_context as _;
+#[doc(no_inline)]
+pub use universal_orchestrator_context as context;
 #[cfg(feature = "performance")]
-use universal_orchestrator_performance as _;
+#[doc(no_inline)]
+pub use universal_orchestrator_performance as performance;
 #[cfg(feature = "security")]
-use universal_orchestrator_security as _;
+#[doc(no_inline)]
+pub use universal_orchestrator_security as security;

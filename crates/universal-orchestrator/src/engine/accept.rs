@@ -221,7 +221,6 @@ impl Engine {
             .emit(|| Event::TaskAccepted { task: id.clone() });
         if self.plugins.wants(OBSERVE, HookPoint::Submit) {
             self.effects
-                .rare()
                 .seen
                 .push(Seen::Submitted(Arc::clone(&launch.record)));
         }
@@ -308,10 +307,7 @@ impl Engine {
             task: record.id().clone(),
         });
         if self.plugins.wants(OBSERVE, HookPoint::Submit) {
-            self.effects
-                .rare()
-                .seen
-                .push(Seen::Submitted(Arc::clone(record)));
+            self.effects.seen.push(Seen::Submitted(Arc::clone(record)));
         }
         if let Some(parent) = way.parent.and_then(|p| self.tasks.entries.get_mut(p)) {
             parent.cold_mut().children.push(key);

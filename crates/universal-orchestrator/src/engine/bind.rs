@@ -127,7 +127,7 @@ impl Engine {
             attempt: delegation.attempt(),
         });
         if self.plugins.wants(OBSERVE, HookPoint::Delegate) {
-            self.effects.rare().seen.push(Seen::Delegated(
+            self.effects.seen.push(Seen::Delegated(
                 Arc::clone(&launch.record),
                 delegation.clone(),
                 BindingTimes {
@@ -144,7 +144,7 @@ impl Engine {
 
     /// Tells the observers of the last binding how long the call took that asked for it.
     pub(crate) fn binding_took(&mut self, took: Duration) {
-        let seen = self.effects.seen_mut().iter_mut().rev();
+        let seen = self.effects.seen.iter_mut().rev();
         let times = seen.filter_map(|seen| match seen {
             Seen::Delegated(_, _, times) => Some(times),
             _ => None,
@@ -201,7 +201,6 @@ impl Engine {
         }
         if self.plugins.wants(OBSERVE, HookPoint::Start) {
             self.effects
-                .rare()
                 .seen
                 .push(Seen::Started(record, launch.delegation.clone()));
         }

@@ -133,6 +133,8 @@ pub(crate) struct Effects {
     pub(crate) finished: SmallVec<[Finished; 1]>,
     pub(crate) garbage: SmallVec<[Garbage; 2]>,
     pub(crate) signals: SmallVec<[(Arc<Signal>, TaskOutcome); 1]>,
+    /// What observers see, in the order in which it was decided, before what finished.
+    pub(crate) seen: Vec<Seen>,
     rare: Option<Box<RareEffects>>,
     /// The background task has to look at its timers again.
     pub(crate) rearm: bool,
@@ -143,7 +145,6 @@ pub(crate) struct Effects {
 pub(crate) struct RareEffects {
     pub(crate) launches: Vec<Launch>,
     pub(crate) delivers: Vec<(oneshot::Sender<Launch>, Launch)>,
-    pub(crate) seen: Vec<Seen>,
     pub(crate) cancels: Vec<Arc<AttemptCell>>,
     pub(crate) aborts: Vec<Arc<AttemptCell>>,
     pub(crate) gates: Vec<Gate>,
@@ -154,11 +155,6 @@ pub(crate) struct RareEffects {
 impl Effects {
     pub(crate) fn rare(&mut self) -> &mut RareEffects {
         self.rare.get_or_insert_default()
-    }
-
-    /// What observers will see.
-    pub(crate) fn seen_mut(&mut self) -> &mut [Seen] {
-        self.rare.as_mut().map_or(&mut [], |rare| &mut rare.seen)
     }
 
     pub(crate) const fn take_rare(&mut self) -> Option<Box<RareEffects>> {
@@ -176,6 +172,7 @@ impl Effects {
         self.finished.is_empty()
             && self.garbage.is_empty()
             && self.signals.is_empty()
+            && self.seen.is_empty()
             && self.rare.is_none()
             && !self.rearm
     }

@@ -103,7 +103,7 @@ impl Engine {
             delay,
         });
         if self.plugins.wants(OBSERVE, HookPoint::Retry) {
-            self.effects.rare().seen.push(Seen::Retrying(
+            self.effects.seen.push(Seen::Retrying(
                 Arc::clone(record),
                 delegation,
                 failure,

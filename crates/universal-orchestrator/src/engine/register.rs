@@ -113,7 +113,7 @@ impl Engine {
             .emit(|| Event::AgentRegistered { agent: id.clone() });
         if self.plugins.wants(Stage::Observe, HookPoint::Register) {
             let seen = Seen::Registered(id.clone(), by.clone(), now.since(begun));
-            self.effects.rare().seen.push(seen);
+            self.effects.seen.push(seen);
         }
         if let Some(interval) = heartbeat {
             self.timers
@@ -173,7 +173,7 @@ impl Engine {
             .emit(|| Event::AgentDeregistered { agent: id.clone() });
         if self.plugins.wants(Stage::Observe, HookPoint::Deregister) {
             let seen = Seen::Deregistered(id.clone(), by.clone());
-            self.effects.rare().seen.push(seen);
+            self.effects.seen.push(seen);
         }
         self.report_unroutable(pool, now);
         self.try_capped(now);

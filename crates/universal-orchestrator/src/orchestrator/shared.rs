@@ -134,7 +134,7 @@ impl Shared {
 
     fn perform(&self, mut effects: Effects) {
         let rare = effects.take_rare();
-        for seen in rare.iter().flat_map(|rare| &rare.seen) {
+        for seen in &effects.seen {
             self.observe_seen(seen);
         }
         let canceller = rare.as_ref().and_then(|rare| rare.canceller.as_ref());
