@@ -83,4 +83,7 @@ pub enum AgentCallError {
     /// The orchestrator is shutting down.
     #[error("orchestrator is shutting down: there is no further task")]
     ShuttingDown,
+    /// A plugin's guard refused the change.
+    #[error(transparent)]
+    Vetoed(#[from] Veto),
 }

@@ -53,6 +53,8 @@ impl UniversalOrchestrator {
 
     /// Changes capabilities, labels, concurrency or metadata. Tasks that it has are not touched.
     ///
+    /// Other capabilities or labels are a registration to the guards of plugins: they are asked whether the caller may register such an agent.
+    ///
     /// # Errors
     /// [`AgentCallError`]; nothing changed then.
     pub async fn update_agent(
@@ -60,6 +62,9 @@ impl UniversalOrchestrator {
         id: &AgentId,
         change: AgentChange,
     ) -> Result<(), AgentCallError> {
+        self.shared
+            .ask_update(id, &change, self.principal())
+            .await?;
         self.shared.update(id, change)
     }
 
@@ -167,6 +172,34 @@ impl Shared {
             Err(refusal) => return Err(RegisterRefused::new(refusal, spec)),
         }
         Ok(id)
+    }
+
+    /// Asks the guards whether somebody may register what an agent would become.
+    async fn ask_update(
+        &self,
+        id: &AgentId,
+        change: &AgentChange,
+        principal: &Principal,
+    ) -> Result<(), AgentCallError> {
+        let becomes_another = change.capabilities.is_some() || change.labels.is_some();
+        if !becomes_another || !self.plugins.wants(Stage::Guard, HookPoint::Register) {
+            return Ok(());
+        }
+        let now = self.with_engine(|e, now| e.agent_view(id, now));
+        let Some(now) = now else {
+            return Err(AgentCallError::Unknown { id: id.clone() });
+        };
+        let mut spec = AgentSpec::new(id.as_str(), now.role)
+            .capability_set(change.capabilities.clone().unwrap_or(now.capabilities))
+            .concurrency(change.concurrency.unwrap_or(now.concurrency));
+        spec.labels = change.labels.clone().unwrap_or(now.labels);
+        spec.metadata = now.metadata;
+        let (control, commands) = self.control.holding();
+        let context = self.hook_context(principal, &control);
+        let call = register_call(&spec, principal.name());
+        self.plugins.guard(self, &context, &call).await?;
+        commands.release();
+        Ok(())
     }
 
     pub(crate) fn update(

@@ -39,9 +39,9 @@ pub enum ShapeCall<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum GuardCall<'a> {
-    /// An agent wants to register.
+    /// An agent wants to register, or is to have other capabilities or labels.
     Register {
-        /// What it says of itself.
+        /// What it says of itself; of a registered agent, what it would become.
         agent: &'a AgentSpec,
         /// Who registers it.
         principal: &'a PrincipalName,

@@ -139,6 +139,33 @@ async fn a_plugin_registers_changes_lists_and_removes_agents() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_gets_no_capability_that_it_could_not_register() {
+    let plugin = Hooked::new().guard(|_, call| match call {
+        GuardCall::Register { agent, .. }
+            if agent.capability_list().iter().any(|c| c.as_str() == "root") =>
+        {
+            Verdict::veto("not_granted", "ask for less")
+        }
+        _ => Verdict::Allow,
+    });
+    let hooks = HookSet::none().guard(HookPoint::Register);
+    let o = with_plugins(|_| {}, vec![(manifest("door", hooks), plugin)]).await;
+    o.register_agent(external("e", &["x"])).await.unwrap();
+    let to = |name: &str| {
+        let set = universal_orchestrator::CapabilitySet::new([name]).unwrap();
+        AgentChange::new().capabilities(set)
+    };
+    let refused = o.update_agent(&aid("e"), to("root")).await.unwrap_err();
+    assert!(refused.to_string().contains("not_granted"), "{refused}");
+    let view = o.agent(&aid("e")).unwrap();
+    assert_eq!(view.capabilities.iter().next().unwrap().as_str(), "x");
+    o.update_agent(&aid("e"), to("y")).await.unwrap();
+    let plain = AgentChange::new().concurrency(2);
+    o.update_agent(&aid("e"), plain).await.unwrap();
+    assert_eq!(o.status().plugins[0].vetoes, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn observers_learn_how_long_a_task_waited_and_a_call_took() {
     let log = Log::default();
     let seen = log.clone();
