@@ -53,8 +53,8 @@ impl UniversalOrchestrator {
     /// ```
     pub async fn delegate_task(&self, task: Task) -> Result<Delegation, Refused> {
         let shared = &*self.shared;
-        let timed = shared.times_this_delegation();
-        let begun = if timed {
+        let recorded = shared.records_this_delegation();
+        let begun = if recorded || shared.observes_delegations() {
             shared.epoch.stamp()
         } else {
             Stamp::default()
@@ -83,7 +83,7 @@ impl UniversalOrchestrator {
             }
         };
         commands.release();
-        if timed {
+        if recorded {
             shared.delegation_took(begun);
         }
         if launch.runs.is_none() {
@@ -164,10 +164,9 @@ impl UniversalOrchestrator {
 const TIMED_ONE_IN: u64 = 16;
 
 impl Shared {
-    /// Delegations that ask or tell hooks are all timed, the others sampled.
-    fn times_this_delegation(&self) -> bool {
+    /// The time of delegations that ask hooks is always recorded, that of the others now and then.
+    fn records_this_delegation(&self) -> bool {
         self.plugins.decides(HookPoint::Delegate)
-            || self.observes_delegations()
             || self.plugins.decides(HookPoint::Submit)
             || self
                 .task_ids
@@ -181,7 +180,8 @@ impl Shared {
 
     /// Lets the observers of a binding know how long its call took.
     fn tell_observers(&self, engine: &mut Engine, begun: Stamp) {
-        if self.observes_delegations() {
+        // A plugin that was switched on since the call began has to wait for the next one.
+        if begun > Stamp::default() && self.observes_delegations() {
             engine.binding_took(self.epoch.stamp().since(begun));
         }
     }
