@@ -54,11 +54,8 @@ impl UniversalOrchestrator {
     pub async fn delegate_task(&self, task: Task) -> Result<Delegation, Refused> {
         let shared = &*self.shared;
         let recorded = shared.records_this_delegation();
-        let begun = if recorded || shared.observes_delegations() {
-            shared.epoch.stamp()
-        } else {
-            Stamp::default()
-        };
+        let is_timed = recorded || shared.observes_delegations();
+        let begun = is_timed.then(|| shared.epoch.stamp());
         let (record, commands) = if shared.plugins.decides(HookPoint::Submit) {
             shared.enter(task, self.principal()).await?
         } else {
@@ -83,7 +80,7 @@ impl UniversalOrchestrator {
             }
         };
         commands.release();
-        if recorded {
+        if let Some(begun) = begun.filter(|_| recorded) {
             shared.delegation_took(begun);
         }
         if launch.runs.is_none() {
@@ -98,7 +95,7 @@ impl UniversalOrchestrator {
     async fn reserve_and_ask(
         &self,
         record: Arc<TaskRecord>,
-        begun: Stamp,
+        begun: Option<Stamp>,
     ) -> Result<Launch, Refused> {
         let shared = &*self.shared;
         let mut tries = 0;
@@ -179,9 +176,11 @@ impl Shared {
     }
 
     /// Lets the observers of a binding know how long its call took.
-    fn tell_observers(&self, engine: &mut Engine, begun: Stamp) {
+    fn tell_observers(&self, engine: &mut Engine, begun: Option<Stamp>) {
         // A plugin that was switched on since the call began has to wait for the next one.
-        if begun > Stamp::default() && self.observes_delegations() {
+        if let Some(begun) = begun
+            && self.observes_delegations()
+        {
             engine.binding_took(self.epoch.stamp().since(begun));
         }
     }
