@@ -14,13 +14,13 @@ use universal_orchestrator::{
 };
 use universal_orchestrator_testkit::{PuppetAgent, settle};
 
-use crate::sections::{LIMITER_MAX, NAMES, World, section};
+use crate::sections::{LIMITER_MAX, NAMES, World, section, settled};
 use crate::step::{AgentCall, CAPABILITIES, Plan, Step, Told};
 
 pub(crate) type Checked = Result<(), TestCaseError>;
 
 const KINDS: [&str; 6] = ["build", "test_a", "test_b", "look", "secret", "other"];
-const SESSIONS: [&str; 6] = ["s0", "s1", "s2", "s3", "s4", ""];
+const SESSIONS: [&str; 4] = ["s0", "s1", "s2", ""];
 
 /// An orchestrator with plugins, and what the caller remembers of it.
 pub(crate) struct Play {
@@ -33,6 +33,8 @@ pub(crate) struct Play {
     succeeded: BTreeMap<TaskId, usize>,
     /// The highest concurrency that an agent has had since it registered.
     ceilings: BTreeMap<AgentId, u32>,
+    /// Tasks that came with a context.
+    pub(crate) contexts: usize,
     /// What each step came to.
     pub(crate) trace: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Play {
             given: Vec::new(),
             succeeded: BTreeMap::new(),
             ceilings: BTreeMap::new(),
+            contexts: 0,
             trace: Vec::new(),
         }
     }
@@ -81,7 +84,7 @@ impl Play {
 
     async fn take(&mut self, step: &Step) -> Result<String, TestCaseError> {
         let came_to = self.call(step).await?;
-        settle().await;
+        settled(self.o()).await;
         self.check()?;
         Ok(came_to)
     }
@@ -130,8 +133,12 @@ impl Play {
                 match pulled {
                     Ok(Some(pulled)) => {
                         self.handed_out.push(pulled.delegation().clone());
+                        let mut payload = pulled.payload().clone();
+                        // Apart from the trace: it is there or not by whether `context` is on.
+                        let context = payload.as_object_mut().and_then(|p| p.remove("context"));
+                        self.contexts += usize::from(context.is_some());
                         let (id, attempt) = (pulled.id(), pulled.delegation().attempt());
-                        format!("pulled {id} {attempt} {}", pulled.payload())
+                        format!("pulled {id} {attempt} {payload}")
                     }
                     other => format!("{:?}", other.map(|_| "nothing")),
                 }
@@ -238,12 +245,7 @@ impl Play {
     }
 
     /// Reports twice: the second is refused whatever the first came to.
-    async fn report(
-        &mut self,
-        n: usize,
-        told: Told,
-        later: u32,
-    ) -> Result<String, TestCaseError> {
+    async fn report(&mut self, n: usize, told: Told, later: u32) -> Result<String, TestCaseError> {
         let count = self.handed_out.len().max(1);
         let Some(delegation) = self.handed_out.get(n % count) else {
             return Ok("nothing to report".to_owned());
@@ -264,9 +266,18 @@ impl Play {
     async fn tell(&self, delegation: &Delegation, told: Told) -> Result<(), ReportError> {
         let o = self.o();
         match told {
-            Told::Done => o.complete_task(delegation, json!("done as it was asked")).await,
-            Told::Retryable => o.fail_task(delegation, TaskFailure::retryable("told to")).await,
-            Told::Permanent => o.fail_task(delegation, TaskFailure::permanent("told to")).await,
+            Told::Done => {
+                o.complete_task(delegation, json!("done as it was asked"))
+                    .await
+            }
+            Told::Retryable => {
+                o.fail_task(delegation, TaskFailure::retryable("told to"))
+                    .await
+            }
+            Told::Permanent => {
+                o.fail_task(delegation, TaskFailure::permanent("told to"))
+                    .await
+            }
         }
     }
 

@@ -7,12 +7,12 @@ use universal_orchestrator::{
     Mode, OrchestratorBuilder, OrchestratorConfig, Principal, UniversalOrchestrator,
 };
 use universal_orchestrator_bundle::automation::AUTOMATION;
-use universal_orchestrator_bundle::context::CONTEXT;
+use universal_orchestrator_bundle::context::{CONTEXT, ContextService};
 use universal_orchestrator_bundle::performance::{
     MachineReading, PerformanceConfig, PerformancePlugin, Sampler,
 };
 use universal_orchestrator_bundle::security::{BearerToken, SECURITY, SecurityService};
-use universal_orchestrator_testkit::{Recorder, TestWallClock, quiet_config, test_builder};
+use universal_orchestrator_testkit::{Recorder, TestWallClock, quiet_config, settle, test_builder};
 
 /// The plugins in the order of their names.
 pub(crate) const NAMES: [&str; 4] = ["automation", "context", "performance", "security"];
@@ -40,9 +40,9 @@ wake = "30 * * * *"
 capability = "z"
 [breakers]
 enabled = true
-window_ms = 3000
-minimum_calls = 3
-failure_rate_percent = 60
+window_ms = 5000
+minimum_calls = 2
+failure_rate_percent = 50
 slow_call_ms = 1500
 open_ms = 600
 [recovery]
@@ -86,11 +86,12 @@ wait_low_ms = 500
 "#;
 
 const CONTEXT_SECTION: &str = r#"
+preload = true
 budget_tokens = 60
 excerpt_tokens_min = 16
 delivery = "payload"
 pending_max = 4
-sessions_max = 3
+sessions_max = 4
 fragments_max = 4
 session_tokens_max = 200
 fragment_ttl_s = 2
@@ -101,7 +102,7 @@ agents_max = 2
 
 const PERFORMANCE_SECTION: &str = r#"
 interval_ms = 500
-window_ms = 2000
+window_ms = 60000
 tracked_max = 2
 history_max = 8
 trend_points = 4
@@ -149,13 +150,13 @@ register_agents = ["a*"]
 register_capabilities = ["y", "z"]
 register_roles = ["worker"]
 [rate_limits]
-submits_per_minute = 240
-burst = 8
+submits_per_minute = 120
+burst = 4
 principals_max = 2
 [[rules]]
 name = "knocks too often"
 event = "rate_limited"
-count = 2
+count = 1
 window_s = 4
 action = "block"
 block_s = 1
@@ -263,12 +264,23 @@ impl World {
             .plugin(Recorder::MANIFEST, recorder.clone());
         let started = with_plugins(builder, plugins).start().await;
         let orchestrator = started.expect("the configuration is valid");
+        settled(&orchestrator).await;
         Self {
             callers: callers(&orchestrator),
             orchestrator,
             clock,
             recorder,
         }
+    }
+}
+
+/// Lets everything that is ready run, and waits for what the plugin `context` does on other threads, so that what comes
+/// next does not depend on how fast they are.
+pub(crate) async fn settled(o: &UniversalOrchestrator) {
+    settle().await;
+    if let Some(context) = o.service::<ContextService>() {
+        context.settled().await;
+        settle().await;
     }
 }
 

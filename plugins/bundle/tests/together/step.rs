@@ -72,16 +72,16 @@ pub(crate) enum Step {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let what = (
-        prop_oneof![3 => Just(0usize), 3 => Just(1usize), 4 => 0usize..6],
-        0usize..4,
-        0u8..8,
+        prop_oneof![4 => Just(0usize), 3 => Just(1usize), 3 => 0usize..6],
+        prop_oneof![4 => Just(0usize), 3 => Just(1usize), 2 => 0usize..6],
+        prop_oneof![3 => Just(1u8), 3 => Just(2u8), 1 => 0u8..8],
         0usize..4,
         prop_oneof![4 => Just(None), 1 => (1u64..2_000).prop_map(Some)],
         1u32..4,
     );
     let how = (
         prop_oneof![5 => Just(0u64), 1 => 1u64..500],
-        proptest::option::of(0usize..6),
+        proptest::option::of(0usize..4),
         prop_oneof![4 => 0usize..3, 1 => Just(5usize)],
         any::<bool>(),
         prop_oneof![12 => Just(None), 1 => any::<usize>().prop_map(Some)],
@@ -133,15 +133,22 @@ fn agent_call() -> impl Strategy<Value = AgentCall> {
 }
 
 fn register() -> impl Strategy<Value = Step> {
-    (0usize..6, 0..AGENTS, 1u8..8, 1u32..4, any::<bool>()).prop_map(
-        |(caller, agent, capabilities, concurrency, in_process)| Step::Register {
-            caller,
-            agent,
-            capabilities,
-            concurrency,
-            in_process,
-        },
+    (
+        prop_oneof![4 => Just(0usize), 1 => 0usize..6],
+        0..AGENTS,
+        1u8..8,
+        1u32..4,
+        any::<bool>(),
     )
+        .prop_map(
+            |(caller, agent, capabilities, concurrency, in_process)| Step::Register {
+                caller,
+                agent,
+                capabilities,
+                concurrency,
+                in_process,
+            },
+        )
 }
 
 /// One step that leaves plugins and wall clock as they are.
