@@ -53,11 +53,12 @@ impl Authenticator {
         principal: &Principal,
         now_ms: u64,
     ) -> Result<Caller, (Denied, Option<Arc<Verified>>)> {
+        let nobody = policy.identities.is_empty();
         let Some(token) = principal.credential::<BearerToken>() else {
             // A name that an identity has is never believed without proof.
             let is_claimed = policy.identities.contains_key(principal.as_str());
             return match policy.require_authentication || is_claimed {
-                true => Err((Denied::unauthenticated(), None)),
+                true => Err((Denied::unauthenticated().with_nobody_known(nobody), None)),
                 false => Ok(Caller::Unverified),
             };
         };
@@ -65,7 +66,8 @@ impl Authenticator {
             Some(verified) => verified,
             None => {
                 let verified = self.verify(policy, token);
-                let verified = verified.ok_or_else(|| (Denied::invalid_token(), None))?;
+                let refused = || Denied::invalid_token().with_nobody_known(nobody);
+                let verified = verified.ok_or_else(|| (refused(), None))?;
                 token.remember(&self.mark, policy.epoch, &verified);
                 verified
             }

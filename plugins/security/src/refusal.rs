@@ -98,6 +98,14 @@ impl Denied {
         )
     }
 
+    /// Adds what an operator has to write first, when there is nobody yet whom a credential could prove.
+    pub(crate) fn with_nobody_known(mut self, is_nobody_known: bool) -> Self {
+        if is_nobody_known {
+            self.text += "; no identity is configured, so that nobody gets in: write [[plugins.security.identities]] first";
+        }
+        self
+    }
+
     /// One text for every token that proves nothing: unknown, forged and malformed ones look the same.
     pub(crate) fn invalid_token() -> Self {
         Self::new(

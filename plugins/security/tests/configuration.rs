@@ -157,6 +157,12 @@ async fn an_empty_section_in_production_lets_nobody_in_and_says_so() {
         submit_code(&f.orchestrator, build()).await,
         "unauthenticated"
     );
+    let forger = f.with_text("ci", "a.b");
+    for caller in [&f.orchestrator, &forger] {
+        let refused = caller.submit_task(build()).await.unwrap_err().to_string();
+        let says_what_to_write = refused.contains("write [[plugins.security.identities]]");
+        assert!(says_what_to_write, "{refused}");
+    }
     let health = f.orchestrator.plugins()[0].health.clone();
     assert!(
         health
