@@ -1,0 +1,32 @@
+//! Orchestrations on the orchestrator's public handle.
+//!
+//! An [`OrchestrationContext`] says for whom, until when and for how much; a [`StepResult`] says what came of it.
+//!
+//! ```
+//! use universal_orchestrator::{Limits, UniversalOrchestrator};
+//! use universal_orchestrator_patterns::OrchestrationContext;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let orchestrator = UniversalOrchestrator::builder().start().await?;
+//! let context = OrchestrationContext::builder(&orchestrator)
+//!     .request("req-1")
+//!     .tenant("ann")
+//!     .budget(Limits::unlimited().with_tokens(1_000))
+//!     .build()?;
+//! let narrower = context.child().budget(Limits::unlimited().with_tokens(100)).build()?;
+//! assert_eq!(narrower.depth(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod context;
+mod result;
+
+pub use context::{
+    ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
+    REQUEST_BYTES_MAX, RequestId, TraceContext, TraceError,
+};
+pub use result::{
+    ErrorCategory, RetryAdvice, Severity, SkipReason, StepError, StepFailure, StepOutcome,
+    StepResult,
+};
