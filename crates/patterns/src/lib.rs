@@ -19,12 +19,25 @@
 //! # }
 //! ```
 
+mod contain;
 mod context;
+mod facade;
+mod lazy;
+mod orchestration;
 mod result;
 
 pub use context::{
     ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
     REQUEST_BYTES_MAX, RequestId, TraceContext, TraceError,
+};
+pub use facade::{
+    CallRefusal, CallRefused, Facade, OrchestrationView, RegisterRefusal, RegisterRefused, Removed,
+    UnknownOrchestration,
+};
+pub use lazy::Lazy;
+pub use orchestration::{
+    Background, BackgroundError, Layer, Orchestration, OrchestrationKind, OrchestrationName,
+    OrchestrationSpec, TASKS_MAX, orchestration_fn,
 };
 pub use result::{
     ErrorCategory, RetryAdvice, Severity, SkipReason, StepError, StepFailure, StepOutcome,

@@ -168,6 +168,7 @@ impl ContextBuilder {
             spending,
             run,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
+            frame: None,
         })))
     }
 }

@@ -11,7 +11,7 @@ use universal_orchestrator::Limits;
 use crate::context::budget::OpenRun;
 use crate::context::builder::run_id;
 use crate::context::metadata::Added;
-use crate::context::{ContextError, Inner, OrchestrationContext, seed};
+use crate::context::{ContextError, Frame, Inner, OrchestrationContext, seed};
 
 /// Describes a context below another: it inherits everything and can only narrow.
 #[must_use = "a builder does nothing until build is called"]
@@ -21,6 +21,7 @@ pub struct ChildBuilder<'a> {
     added: Added,
     deadline: Option<Instant>,
     limits: Option<Limits>,
+    frame: Option<Frame>,
 }
 
 impl<'a> ChildBuilder<'a> {
@@ -31,6 +32,7 @@ impl<'a> ChildBuilder<'a> {
             added: Added::default(),
             deadline: parent.deadline(),
             limits: None,
+            frame: parent.frame().cloned(),
         }
     }
 
@@ -63,6 +65,11 @@ impl<'a> ChildBuilder<'a> {
     /// What it may spend in all: what it spends counts for its parent too, so that it cannot have more than is left there.
     pub const fn budget(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    pub(super) fn at_work(mut self, frame: Frame) -> Self {
+        self.frame = Some(frame);
         self
     }
 
@@ -105,6 +112,7 @@ impl<'a> ChildBuilder<'a> {
             spending,
             run,
             seed: seed::derived(above.seed, self.name),
+            frame: self.frame,
         })))
     }
 }

@@ -29,6 +29,7 @@ use universal_orchestrator::{
 
 use crate::context::budget::OpenRun;
 use crate::context::metadata::Metadata;
+use crate::orchestration::{Layer, OrchestrationName};
 
 /// The deepest that a context may lie below its root, unless the builder says less.
 pub const DEPTH_MAX: u32 = 32;
@@ -53,6 +54,17 @@ struct Inner {
     spending: Spending,
     run: Option<Arc<OpenRun>>,
     seed: u64,
+    /// The orchestration at work; its children have it too.
+    frame: Option<Frame>,
+}
+
+/// An orchestration at work.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    pub(crate) name: OrchestrationName,
+    pub(crate) layer: Layer,
+    /// The depth of the context that it was called with.
+    depth: u32,
 }
 
 /// Whom an orchestration is for, until when, and for how much. Immutable; a cheap clone.
@@ -181,6 +193,36 @@ impl OrchestrationContext {
     #[must_use]
     pub fn seed_for(&self, purpose: &str) -> u64 {
         seed::derived(self.0.seed, purpose)
+    }
+
+    /// The name of the orchestration at work.
+    #[must_use]
+    pub fn orchestration(&self) -> Option<&OrchestrationName> {
+        self.frame().map(|frame| &frame.name)
+    }
+
+    pub(crate) fn frame(&self) -> Option<&Frame> {
+        self.0.frame.as_ref()
+    }
+
+    /// Whether this is the very context that an orchestration of this name was called with.
+    pub(crate) fn calls_itself(&self, name: &OrchestrationName) -> bool {
+        self.frame()
+            .is_some_and(|frame| frame.depth == self.depth() && frame.name == *name)
+    }
+
+    /// The context that an orchestration is called with.
+    pub(crate) fn called(
+        &self,
+        name: &OrchestrationName,
+        layer: Layer,
+    ) -> Result<Self, ContextError> {
+        let frame = Frame {
+            name: name.clone(),
+            layer,
+            depth: self.depth() + 1,
+        };
+        self.child().name(name.as_str()).at_work(frame).build()
     }
 
     /// A task under this context: of its tenant and run, with its deadline and, as the notes `request`, `traceparent` and `tracestate`, its request and trace.

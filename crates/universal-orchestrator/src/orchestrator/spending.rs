@@ -86,6 +86,16 @@ impl SpendingHold {
         self.hold.charge(&amount.sanitised()).map(|_open| ())
     }
 
+    /// Records what was spent already, as it is. It may overdraw an account, which then refuses everything further.
+    pub fn bill(&self, amount: Amount) {
+        self.hold.bill(&amount.sanitised());
+    }
+
+    /// Ends the work as lost: charges what it used, and all that it has set aside. Says what was spent in all.
+    pub fn lose(self, usage: Amount) -> Amount {
+        self.hold.finish(&usage.sanitised(), true)
+    }
+
     /// Ends the work: bills what it used besides its charges, as it is, and returns what is left. Says what was spent in all.
     pub fn finish(self, usage: Amount) -> Amount {
         self.hold.finish(&usage.sanitised(), false)

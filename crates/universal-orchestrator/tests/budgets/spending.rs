@@ -95,6 +95,27 @@ async fn a_hold_that_is_dropped_is_charged_whole_and_wakes_who_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bill_is_recorded_as_it_is_and_lost_work_is_charged_whole() {
+    let o = test_orchestrator(quiet_config()).await;
+    let run = RunId::new("run").unwrap();
+    o.open_run(&run, limits(10)).unwrap();
+    let spending = o.spending(Some(&run), None).unwrap();
+    let hold = spending.begin(Amount::tokens(4)).unwrap();
+    hold.bill(Amount::tokens(3));
+    assert_eq!(tokens(&o, &AccountId::Run(run.clone())), (3, 1));
+    assert_eq!(hold.lose(Amount::calls(1)).tokens, 4);
+    let hold = spending.begin(Amount::tokens(1)).unwrap();
+    hold.bill(Amount::tokens(9));
+    assert_eq!(tokens(&o, &AccountId::Run(run.clone())), (13, 0));
+    assert!(matches!(
+        spending.begin(Amount::default()),
+        Err(BudgetError::Overdrawn { .. })
+    ));
+    let _ = hold.finish(Amount::default());
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn runs_within_runs_are_bounded() {
     let o = test_orchestrator(quiet_config()).await;
     let name = |n: usize| RunId::new(format!("run-{n}")).unwrap();
