@@ -25,6 +25,8 @@ mod facade;
 mod lazy;
 mod orchestration;
 mod result;
+mod step;
+mod strategy;
 
 pub use context::{
     ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
@@ -42,4 +44,10 @@ pub use orchestration::{
 pub use result::{
     ErrorCategory, RetryAdvice, Severity, SkipReason, StepError, StepFailure, StepOutcome,
     StepResult,
+};
+pub use step::{STEP_TIMEOUT, SharedStep, Specialist, Step, StepContext};
+pub use strategy::{
+    Adaptive, AdaptiveCriteria, Assignment, Decision, Fallback, FallbackCounts, MapReduce, Mapped,
+    Mode, NamedStep, OnFailure, Parallel, Quorum, Race, Reduced, Required, RunReport, STEPS_MAX,
+    Sequential, StopReason, WaveLimits, WavePlanner, Waves,
 };

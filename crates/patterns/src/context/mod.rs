@@ -225,6 +225,43 @@ impl OrchestrationContext {
         self.child().name(name.as_str()).at_work(frame).build()
     }
 
+    /// The same context with a cancellation of its own, below this one's.
+    pub(crate) fn branch(&self) -> Self {
+        let Inner {
+            root,
+            parent,
+            depth,
+            trace,
+            metadata,
+            deadline,
+            cancellation,
+            spending,
+            run,
+            seed,
+            frame,
+        } = &*self.0;
+        Self(Arc::new(Inner {
+            root: Arc::clone(root),
+            parent: parent.clone(),
+            depth: *depth,
+            trace: trace.clone(),
+            metadata: metadata.clone(),
+            deadline: *deadline,
+            cancellation: cancellation.child_token(),
+            spending: spending.clone(),
+            run: run.clone(),
+            seed: *seed,
+            frame: frame.clone(),
+        }))
+    }
+
+    /// Cancels a branch of `trunk`; the trunk itself is left alone.
+    pub(crate) fn cancel_branch(&self, trunk: &Self) {
+        if !Arc::ptr_eq(&self.0, &trunk.0) {
+            self.cancel();
+        }
+    }
+
     /// A task under this context: of its tenant and run, with its deadline and, as the notes `request`, `traceparent` and `tracestate`, its request and trace.
     #[must_use]
     pub fn apply_to(&self, mut task: Task) -> Task {

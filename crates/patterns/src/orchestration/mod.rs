@@ -6,6 +6,7 @@ mod name;
 mod spec;
 
 pub use background::{Background, BackgroundError, TASKS_MAX};
+pub(crate) use function::misfit;
 pub use function::orchestration_fn;
 pub use name::OrchestrationName;
 pub use spec::{Layer, OrchestrationKind, OrchestrationSpec};
