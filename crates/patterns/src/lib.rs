@@ -22,8 +22,10 @@
 mod contain;
 mod context;
 mod facade;
+mod json_text;
 mod lazy;
 mod orchestration;
+mod resilience;
 mod result;
 mod step;
 mod strategy;
@@ -36,10 +38,15 @@ pub use facade::{
     CallRefusal, CallRefused, Facade, OrchestrationView, RegisterRefusal, RegisterRefused, Removed,
     UnknownOrchestration,
 };
+pub use json_text::{JSON_TEXT_BYTES_MAX, json_within};
 pub use lazy::Lazy;
 pub use orchestration::{
     Background, BackgroundError, Layer, Orchestration, OrchestrationKind, OrchestrationName,
     OrchestrationSpec, TASKS_MAX, orchestration_fn,
+};
+pub use resilience::{
+    ArmView, Breaker, Guarded, Hedged, Place, Provider, ProviderLimits, ProviderView, Rate, Retry,
+    Routed, Throttled,
 };
 pub use result::{
     ErrorCategory, RetryAdvice, Severity, SkipReason, StepError, StepFailure, StepOutcome,

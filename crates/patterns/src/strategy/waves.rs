@@ -51,15 +51,28 @@ impl<I: fmt::Debug, O> fmt::Debug for Assignment<I, O> {
 }
 
 /// Chooses the questions of each wave from what was found. The waves contain its panics.
-pub trait WavePlanner<I, O>: Send + Sync {
+pub trait WavePlanner: Send + Sync {
+    /// What the waves are about, for example an incident.
+    type Start: Send + Sync + 'static;
+    /// What a question is about, for example a resource.
+    type Input: Send + 'static;
+    /// What a question finds.
+    type Output: Send + Sync + 'static;
+
     /// The questions of the next wave, from everything that was found so far; the first wave has found nothing yet. None: there is nothing left to ask.
-    fn next(&self, input: &I, found: &[NamedStep<O>]) -> Vec<Assignment<I, O>>;
+    fn next(
+        &self,
+        start: &Self::Start,
+        found: &[NamedStep<Self::Output>],
+    ) -> Vec<Assignment<Self::Input, Self::Output>>;
 
     /// How sure what was found makes, 0 to 1. Unless it says so, it is never sure, and asks until nothing is left.
-    fn confidence(&self, _found: &[NamedStep<O>]) -> f64 {
+    fn confidence(&self, _found: &[NamedStep<Self::Output>]) -> f64 {
         0.0
     }
 }
+
+type Wave<P> = Vec<Assignment<<P as WavePlanner>::Input, <P as WavePlanner>::Output>>;
 
 /// When waves end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,7 +109,7 @@ pub struct Waves<P> {
     required: Required,
 }
 
-impl<P> Waves<P> {
+impl<P: WavePlanner> Waves<P> {
     /// Waves that a planner chooses.
     pub fn new(name: impl Into<String>, planner: P) -> Self {
         Self {
@@ -125,19 +138,18 @@ impl<P> Waves<P> {
     ///
     /// # Cancel safety
     /// Dropping the future drops the steps at work.
-    pub async fn report<I, O>(&self, context: &OrchestrationContext, input: I) -> RunReport<O>
-    where
-        I: Send + 'static,
-        O: Send + 'static,
-        P: WavePlanner<I, O>,
-    {
+    pub async fn report(
+        &self,
+        context: &OrchestrationContext,
+        start: P::Start,
+    ) -> RunReport<P::Output> {
         let started = Instant::now();
-        let mut found: Vec<NamedStep<O>> = Vec::new();
+        let mut found: Vec<NamedStep<P::Output>> = Vec::new();
         let mut asked = HashSet::new();
         let mut decisions = Vec::new();
         let mut stopped = None;
         while stopped.is_none() {
-            let wave = match self.plan(&input, &found, decisions.len()) {
+            let wave = match self.plan(&start, &found, decisions.len()) {
                 Ok(Some(wave)) => wave,
                 Ok(None) => break,
                 Err(reason) => {
@@ -169,15 +181,12 @@ impl<P> Waves<P> {
     }
 
     /// The next wave; `None` when there is nothing left to ask.
-    fn plan<I, O>(
+    fn plan(
         &self,
-        input: &I,
-        found: &[NamedStep<O>],
+        start: &P::Start,
+        found: &[NamedStep<P::Output>],
         waves: usize,
-    ) -> Result<Option<Vec<Assignment<I, O>>>, StopReason>
-    where
-        P: WavePlanner<I, O>,
-    {
+    ) -> Result<Option<Wave<P>>, StopReason> {
         let planner = |failure: crate::result::StepFailure| StopReason::Planner {
             detail: failure.message().to_owned(),
         };
@@ -188,7 +197,7 @@ impl<P> Waves<P> {
                 return Err(StopReason::Enough);
             }
         }
-        let wave = call("the planner", || self.planner.next(input, found)).map_err(planner)?;
+        let wave = call("the planner", || self.planner.next(start, found)).map_err(planner)?;
         if wave.is_empty() {
             return Ok(None);
         }
@@ -199,16 +208,12 @@ impl<P> Waves<P> {
         Ok(Some(wave))
     }
 
-    async fn ask<I, O>(
+    async fn ask(
         &self,
         context: &OrchestrationContext,
-        wave: Vec<Assignment<I, O>>,
+        wave: Wave<P>,
         done_before: usize,
-    ) -> (Vec<NamedStep<O>>, Option<StopReason>)
-    where
-        I: Send + 'static,
-        O: Send + 'static,
-    {
+    ) -> (Vec<NamedStep<P::Output>>, Option<StopReason>) {
         let (steps, questions): (Vec<_>, Vec<_>) =
             wave.into_iter().map(|a| (a.step, (a.key, a.input))).unzip();
         let job = |(step, (key, input))| Job {
@@ -242,17 +247,20 @@ fn decision<I, O>(after_steps: usize, wave: usize, asked: &[Assignment<I, O>]) -
 }
 
 #[async_trait]
-impl<I, O, P> Step<I, RunReport<O>> for Waves<P>
+impl<P> Step<P::Start, RunReport<P::Output>> for Waves<P>
 where
-    I: Send + Sync + 'static,
-    O: Serialize + Send + Sync + 'static,
-    P: WavePlanner<I, O>,
+    P: WavePlanner,
+    P::Output: Serialize,
 {
     fn name(&self) -> &str {
         &self.name
     }
 
-    async fn run(&self, context: &OrchestrationContext, input: I) -> StepResult<RunReport<O>> {
+    async fn run(
+        &self,
+        context: &OrchestrationContext,
+        input: P::Start,
+    ) -> StepResult<RunReport<P::Output>> {
         self.report(context, input).await.into_step(self.required)
     }
 }
