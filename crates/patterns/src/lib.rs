@@ -21,6 +21,7 @@
 
 mod contain;
 mod context;
+mod cost;
 mod facade;
 mod json_text;
 mod lazy;
@@ -34,6 +35,7 @@ pub use context::{
     ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
     REQUEST_BYTES_MAX, RequestId, TraceContext, TraceError,
 };
+pub use cost::{CostRow, CostTable, Utilisation};
 pub use facade::{
     CallRefusal, CallRefused, Facade, OrchestrationView, RegisterRefusal, RegisterRefused, Removed,
     UnknownOrchestration,

@@ -107,7 +107,7 @@ impl<I: Send + 'static, O: Send + 'static> Routed<I, O> {
         let mut state = self.state.lock();
         state.calls += 1;
         let call = state.calls;
-        let probes = self.probe_every > 0 && call % self.probe_every == 0;
+        let probes = call.is_multiple_of(self.probe_every);
         let numbered = || state.arms.iter().enumerate();
         let never_tried = numbered().find(|(_, arm)| arm.calls == 0);
         let expected = |arm: &Arm| arm.seconds + arm.failure_share * self.penalty.as_secs_f64();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use universal_orchestrator::Amount;
+use universal_orchestrator::{AgentId, Amount};
 
 use crate::context::TraceContext;
 use crate::result::{SkipReason, StepFailure};
@@ -48,6 +48,8 @@ pub struct StepResult<T = Value> {
     duration: Duration,
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<TraceContext>,
 }
 
@@ -85,6 +87,7 @@ impl<T> StepResult<T> {
             cost: Amount::default(),
             duration: Duration::ZERO,
             attempts,
+            agent: None,
             trace: None,
         }
     }
@@ -104,6 +107,12 @@ impl<T> StepResult<T> {
     /// With how many attempts were made.
     pub const fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
+        self
+    }
+
+    /// With the agent that did it.
+    pub fn with_agent(mut self, agent: AgentId) -> Self {
+        self.agent = Some(agent);
         self
     }
 
@@ -185,6 +194,12 @@ impl<T> StepResult<T> {
         self.attempts
     }
 
+    /// The agent of the last attempt; `None` when it was no agent's.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&AgentId> {
+        self.agent.as_ref()
+    }
+
     /// Its place in the distributed trace.
     #[must_use]
     pub const fn trace(&self) -> Option<&TraceContext> {
@@ -213,6 +228,7 @@ impl<T> StepResult<T> {
             cost: self.cost,
             duration: self.duration,
             attempts: self.attempts,
+            agent: self.agent,
             trace: self.trace,
         }
     }

@@ -234,6 +234,7 @@ impl<I: Send + 'static, O: Send + 'static> Step<I, O> for Specialist<I, O> {
 /// What an outcome says.
 fn told<O>(outcome: TaskOutcome, read: fn(Value) -> Result<O, StepFailure>) -> StepResult<O> {
     let (cost, attempts) = (outcome.cost(), outcome.attempts());
+    let agent = outcome.agent().cloned();
     let result = match StepFailure::of_outcome(&outcome) {
         Some(failure) if failure.is_budget() && attempts == 0 => {
             let detail = failure.message().to_owned();
@@ -245,7 +246,11 @@ fn told<O>(outcome: TaskOutcome, read: fn(Value) -> Result<O, StepFailure>) -> S
             StepResult::from(value.and_then(read))
         }
     };
-    result.with_cost(cost).with_attempts(attempts)
+    let result = result.with_cost(cost).with_attempts(attempts);
+    match agent {
+        Some(agent) => result.with_agent(agent),
+        None => result,
+    }
 }
 
 impl<I, O> fmt::Debug for Specialist<I, O> {
