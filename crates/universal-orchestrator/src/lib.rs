@@ -44,8 +44,8 @@ pub use id::{
     TaskType, Tenant,
 };
 pub use orchestrator::{
-    NotRetained, OrchestratorBuilder, ProgressStream, PulledTask, ShutdownReport, StartError,
-    TaskFilter, TaskHandle, UnfinishedTask, UniversalOrchestrator,
+    NotRetained, OrchestratorBuilder, ProgressStream, PulledTask, ShutdownReport, Spending,
+    SpendingHold, StartError, TaskFilter, TaskHandle, UnfinishedTask, UniversalOrchestrator,
 };
 pub use plugin::HealthStatus;
 pub use principal::Principal;

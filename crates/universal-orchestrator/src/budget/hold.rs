@@ -84,6 +84,15 @@ impl Hold {
         Ok(true)
     }
 
+    /// Spends what was spent already: from the reservation first, and the rest as it is, even over a limit.
+    pub(crate) fn bill(&self, amount: &Amount) {
+        let mut inner = self.inner.lock();
+        let from_hold = amount.least(&inner.free());
+        self.ledger.settle(&self.path, &from_hold, amount);
+        inner.held = inner.held.minus(&from_hold);
+        inner.spent = inner.spent.plus(amount);
+    }
+
     /// Records the bill of an earlier reservation as it is, even above it.
     pub(crate) fn settle(&self, reserved: &Amount, actual: &Amount) -> bool {
         let mut inner = self.inner.lock();

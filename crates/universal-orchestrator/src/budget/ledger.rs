@@ -85,6 +85,14 @@ pub enum BudgetError {
         /// The run.
         run: RunId,
     },
+    /// The run would be within as many others as may be.
+    #[error("run {run} would be within {max} others, the limit: open it within a wider one")]
+    RunTooDeep {
+        /// The run.
+        run: RunId,
+        /// The most runs that one may be within.
+        max: usize,
+    },
     /// The attempt is over, so nothing can be charged to it.
     #[error("attempt {attempt} of task {task} is over: nothing can be charged to it")]
     AttemptOver {
@@ -135,6 +143,8 @@ struct Account {
     overdrawn: Option<Unit>,
     /// Somebody was refused and may wait for what comes back.
     awaited: bool,
+    /// The runs that a run is within, the narrowest first.
+    within: Box<[AccountId]>,
 }
 
 impl Account {
@@ -212,22 +222,41 @@ impl Ledger {
         account
     }
 
-    /// Opens an account; `false`, and nothing changes, when it is open.
-    pub(crate) fn open_new(&self, id: AccountId, limits: Limits) -> bool {
-        match self.accounts.lock().entry(id) {
-            Entry::Occupied(_) => false,
+    /// Opens a run, perhaps within another. Nothing changes when it is refused.
+    pub(crate) fn open_run(
+        &self,
+        run: &RunId,
+        within: Option<&RunId>,
+        limits: Limits,
+    ) -> Result<(), BudgetError> {
+        let mut accounts = self.accounts.lock();
+        let within = within.map(|outer| lineage(&accounts, outer)).transpose()?;
+        let within = within.unwrap_or_default();
+        if within.len() > RUNS_WITHIN_MAX {
+            return Err(BudgetError::RunTooDeep {
+                run: run.clone(),
+                max: RUNS_WITHIN_MAX,
+            });
+        }
+        match accounts.entry(AccountId::Run(run.clone())) {
+            Entry::Occupied(_) => Err(BudgetError::DuplicateRun { run: run.clone() }),
             Entry::Vacant(place) => {
-                let limits_only = Account {
+                place.insert(Account {
                     limits,
+                    within: within.into(),
                     ..Account::default()
-                };
-                place.insert(limits_only);
-                true
+                });
+                Ok(())
             }
         }
     }
 
-    pub(crate) fn is_open(&self, id: &AccountId) -> bool {
+    /// The accounts of a run: its own, and those of the runs that it is within.
+    pub(crate) fn lineage(&self, run: &RunId) -> Result<Vec<AccountId>, BudgetError> {
+        lineage(&self.accounts.lock(), run)
+    }
+
+    fn is_open(&self, id: &AccountId) -> bool {
         self.accounts.lock().contains_key(id)
     }
 
@@ -348,6 +377,17 @@ impl Ledger {
         )
     }
 
+    /// Reserves for work that is no attempt: nobody waits for room.
+    pub(crate) fn hold_now(
+        self: &Arc<Self>,
+        path: Path,
+        amount: Amount,
+    ) -> Result<Hold, BudgetError> {
+        let amount = amount.sanitised();
+        self.reserve(&path, &amount)?;
+        Ok(Hold::new(Arc::clone(self), path, amount))
+    }
+
     /// Reserves for one attempt.
     pub(crate) fn hold(
         self: &Arc<Self>,
@@ -358,6 +398,23 @@ impl Ledger {
         self.reserve_attempt(&path, &amount)?;
         Ok(Hold::new(Arc::clone(self), path, amount))
     }
+}
+
+/// The most runs that one run may be within.
+const RUNS_WITHIN_MAX: usize = 32;
+
+fn lineage(
+    accounts: &HashMap<AccountId, Account>,
+    run: &RunId,
+) -> Result<Vec<AccountId>, BudgetError> {
+    let own = AccountId::Run(run.clone());
+    let Some(account) = accounts.get(&own) else {
+        return Err(BudgetError::UnknownRun { run: run.clone() });
+    };
+    let mut path = Vec::with_capacity(account.within.len() + 2);
+    path.push(own);
+    path.extend(account.within.iter().cloned());
+    Ok(path)
 }
 
 fn add(accounts: &mut HashMap<AccountId, Account>, path: &[AccountId], amount: &Amount) {

@@ -45,13 +45,11 @@ impl Engine {
         if let Some(inherited) = &inherited {
             path.extend(inherited.iter().cloned());
         }
-        if let Some(run) = options.and_then(|o| o.run.clone()) {
-            let account = AccountId::Run(run.clone());
-            if !self.ledger.is_open(&account) {
-                return Err(crate::budget::BudgetError::UnknownRun { run }.into());
-            }
-            if !path.contains(&account) {
-                path.push(account);
+        if let Some(run) = options.and_then(|o| o.run.as_ref()) {
+            for account in self.ledger.lineage(run)? {
+                if !path.contains(&account) {
+                    path.push(account);
+                }
             }
         }
         if let Some(tenant) = options.and_then(|o| o.tenant.clone()) {
@@ -67,7 +65,7 @@ impl Engine {
     }
 
     /// The account of a tenant's present day.
-    fn open_today(&self, tenant: Tenant) -> AccountId {
+    pub(crate) fn open_today(&self, tenant: Tenant) -> AccountId {
         let own = self.settings.tenants.get(tenant.as_str());
         let limits = own.copied().unwrap_or(self.settings.tenant_per_day);
         self.ledger.open_day(tenant, self.wall.utc_day(), limits)

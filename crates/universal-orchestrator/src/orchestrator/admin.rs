@@ -85,11 +85,23 @@ impl UniversalOrchestrator {
     /// # Errors
     /// [`BudgetError::DuplicateRun`] when it is open.
     pub fn open_run(&self, run: &RunId, limits: Limits) -> Result<(), BudgetError> {
-        let account = AccountId::Run(run.clone());
-        if self.shared.ledger.open_new(account, limits) {
-            return Ok(());
-        }
-        Err(BudgetError::DuplicateRun { run: run.clone() })
+        self.shared.ledger.open_run(run, None, limits)
+    }
+
+    /// Opens a run within another: what it spends counts in both, so that it can only narrow the other's budget.
+    ///
+    /// It stays within the other when that is closed first; nothing counts there any more then.
+    ///
+    /// # Errors
+    /// [`BudgetError::DuplicateRun`] when it is open, [`BudgetError::UnknownRun`] when the other is not,
+    /// [`BudgetError::RunTooDeep`] when the other is within 32 already.
+    pub fn open_run_within(
+        &self,
+        run: &RunId,
+        outer: &RunId,
+        limits: Limits,
+    ) -> Result<(), BudgetError> {
+        self.shared.ledger.open_run(run, Some(outer), limits)
     }
 
     /// Closes a run and says what it spent. Tasks of it that are still live charge their wider accounts alone from then on.

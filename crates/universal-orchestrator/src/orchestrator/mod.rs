@@ -18,6 +18,7 @@ mod resources;
 mod shared;
 mod shutdown;
 mod spawn;
+mod spending;
 mod status;
 mod submit;
 mod validate;
@@ -27,6 +28,7 @@ pub use explain::TaskFilter;
 pub use handle::{NotRetained, ProgressStream, TaskHandle};
 pub use pull::PulledTask;
 pub use shutdown::{ShutdownReport, UnfinishedTask};
+pub use spending::{Spending, SpendingHold};
 
 use std::sync::Arc;
 

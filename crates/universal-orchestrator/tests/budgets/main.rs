@@ -8,6 +8,7 @@ mod common;
 
 mod accounts;
 mod attempts;
+mod spending;
 mod units;
 
 use std::sync::Arc;
