@@ -1,0 +1,10 @@
+//! Which node caused the symptom: from observations to a ranking with confidence.
+
+mod features;
+mod model;
+
+pub use features::CandidateFeatures;
+pub use model::{FEATURE_NAMES, Weights};
+
+pub(crate) use features::{Evidence, candidates};
+pub(crate) use model::{Posterior, WEIGHTS};
