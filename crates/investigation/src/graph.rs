@@ -37,8 +37,14 @@ impl CallGraph {
     }
 
     /// The nodes in the order in which they came.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &Arc<str>> + '_ {
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<str>> + '_ {
         self.graph.node_weights()
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.graph.node_count()
     }
 
     /// How many calls there are.
@@ -194,6 +200,6 @@ mod tests {
     fn a_call_to_itself_is_no_edge() {
         let mut graph = CallGraph::new();
         graph.add_call("a", "a");
-        assert_eq!((graph.nodes().len(), graph.call_count()), (1, 0));
+        assert_eq!((graph.node_count(), graph.call_count()), (1, 0));
     }
 }

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Prior;
 use crate::incident::Incident;
-use crate::statistics::{quantile, spread};
+use crate::statistics::{Spread, quantile, spread};
 use crate::telemetry::{Metric, Signal};
 
 /// How far the target left its usual range.
@@ -66,21 +67,20 @@ impl Symptom {
             return (None, rows);
         };
         let value = mean(&series, &rows).unwrap_or(level);
-        let rise = value - level;
         let window = Window {
             before,
             after,
             count,
             rows: series.len(),
-            level: usual.map_or(level, |usual| usual.level),
+            usual,
+            relative: signal.metric() == Metric::Latency,
         };
-        let mut rises = baseline
-            .map(|values| window.rises(&values))
-            .unwrap_or_default();
+        let rise = window.rise(value, level);
+        let mut rises = baseline.map(|values| window.rises(&values)).unwrap_or_default();
         let windows = rises.len();
         let as_strong = rises.iter().filter(|usual| **usual >= rise).count();
         let floor = match signal.metric() {
-            Metric::Latency => level * LATENCY_RISE,
+            Metric::Latency => LATENCY_RISE,
             _ => FAILED_RISE,
         };
         let large = match quantile(&mut rises, 0.99) {
@@ -91,11 +91,7 @@ impl Symptom {
             metric: signal.metric(),
             before: level,
             value,
-            strength: if large > 0.0 {
-                (rise / large).clamp(-100.0, 100.0)
-            } else {
-                0.0
-            },
+            strength: (rise / large).clamp(-100.0, 100.0),
             windows,
             windows_as_strong: as_strong,
         };
@@ -130,13 +126,28 @@ struct Window<'a> {
     after: &'a [usize],
     count: usize,
     rows: usize,
-    level: f64,
+    usual: Option<Spread>,
+    /// Whether a rise is a share of the level.
+    relative: bool,
 }
 
 /// Windows that are laid over the baseline at most; a longer baseline is sampled evenly.
 const WINDOWS_MAX: usize = 2_000;
 
 impl Window<'_> {
+    /// How far `value` is above the level before, which gives way to the usual one as in every other observation.
+    fn rise(&self, value: f64, before: f64) -> f64 {
+        let prior = Prior {
+            before: Some((before, self.before.len().max(1))),
+            baseline: self.usual,
+            sigma_without_baseline: 0.0,
+            sigma_min: 0.0,
+        };
+        let level = prior.reference().map_or(before, |reference| reference.level);
+        let rise = value - level;
+        if self.relative && level > 0.0 { rise / level } else { rise }
+    }
+
     /// How much the series rises in each place of the baseline, judged just as in the incident.
     fn rises(&self, values: &[f64]) -> Vec<f64> {
         if values.len() < self.rows || self.rows == 0 {
@@ -160,8 +171,8 @@ impl Window<'_> {
                 continue;
             }
             let top = strongest.iter().sum::<f64>() / strongest.len() as f64;
-            let level = mean(window, self.before).unwrap_or(self.level);
-            rises.push(top - level);
+            let usual = self.usual.map_or(0.0, |usual| usual.level);
+            rises.push(self.rise(top, mean(window, self.before).unwrap_or(usual)));
         }
         rises
     }

@@ -12,6 +12,9 @@ const HALF_CONVINCING: f64 = 3.0;
 /// The deviation at which half of an excess is passed on to the callers' account.
 const HALF_EXPLAINING: f64 = 2.0;
 
+/// What the deviations of a whole system amount to at least, so that a single chance deviation does not cover all of it.
+const COVERAGE_FLOOR: f64 = 0.5;
+
 /// What speaks for one node. Every number is between 0 and 1 unless it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,8 +23,12 @@ pub struct CandidateFeatures {
     pub deviation: f64,
     /// The share of the target's excess that the node's excess would explain.
     pub explained: f64,
-    /// The part of `explained` that the node's callees do not explain in turn.
+    /// The part of its own excess that the node's callees do not explain in turn.
     pub own: f64,
+    /// Its excess over the largest excess among its callers, at most 1: whether it is enough for what they show.
+    pub carried: f64,
+    /// How far the nodes that it calls are from their references, on average.
+    pub callees: f64,
     /// Of all deviations in the system, the share at the node and at its callers: what would follow if it were the cause.
     pub coverage: f64,
     /// How well the node's rows follow the target's, as a cosine.
@@ -86,26 +93,16 @@ pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<Candida
     let (primary, other) = evidence.primary(metric);
     let target = primary[case.target].as_ref()?;
     let distances = case.topology.distances(case.target);
-    let explained: Vec<f64> = primary
-        .iter()
-        .map(|node| explained(node.as_ref(), target))
-        .collect();
+    let sure: Vec<f64> = primary.iter().map(|node| sure_excess(node.as_ref())).collect();
     let convincing: Vec<f64> = primary
         .iter()
         .map(|node| saturate(deviation(node.as_ref()), HALF_CONVINCING))
         .collect();
     let total: f64 = convincing.iter().map(|share| share * share).sum();
     let features = (0..case.nodes.len()).map(|node| {
-        let passed_on: f64 = case
-            .topology
-            .deeper_callees(node)
-            .map(|callee| explained[callee])
-            .sum();
-        let of_target = if node == case.target {
-            1.0
-        } else {
-            explained[node]
-        };
+        let passed_on: f64 = case.topology.deeper_callees(node).map(|callee| sure[callee]).sum();
+        let demanded = case.topology.callers[node].iter().map(|caller| sure[*caller]).fold(0.0, f64::max);
+        let is_target = node == case.target;
         let would_follow: f64 = case
             .topology
             .callers_and_self(node)
@@ -114,49 +111,46 @@ pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<Candida
             .filter(|(distance, _)| distance.is_some())
             .map(|(_, share)| share * share)
             .sum();
+        let active = |callee: &&usize| primary[**callee].is_some();
+        let callees: Vec<f64> =
+            case.topology.callees[node].iter().filter(active).map(|c| convincing[*c]).collect();
         CandidateFeatures {
             deviation: convincing[node],
-            explained: of_target,
-            own: (of_target - passed_on).max(0.0),
-            coverage: if total > 0.0 {
-                would_follow / total
-            } else {
-                0.0
-            },
-            pattern: primary[node]
-                .as_ref()
-                .map_or(0.0, |node| pattern(case, node, target)),
+            explained: if is_target { 1.0 } else { explained(primary[node].as_ref(), sure[node], target) },
+            own: if sure[node] > 0.0 { (1.0 - passed_on / sure[node]).max(0.0) } else { 0.0 },
+            carried: if is_target || demanded <= sure[node] { 1.0 } else { sure[node] / demanded },
+            callees: if callees.is_empty() { 0.0 } else { callees.iter().sum::<f64>() / callees.len() as f64 },
+            coverage: would_follow / (total + COVERAGE_FLOOR),
+            pattern: primary[node].as_ref().map_or(0.0, |node| pattern(case, node, target)),
             other_metric: saturate(deviation(other[node].as_ref()), HALF_CONVINCING),
             surge: surge(case, &evidence.traffic, node),
-            is_target: f64::from(u8::from(node == case.target)),
+            is_target: f64::from(u8::from(is_target)),
             unreachable: f64::from(u8::from(distances[node].is_none())),
         }
     });
     Some(features.collect())
 }
 
-/// The share of the target's excess that the node's would explain.
-///
-/// An excess counts as far as it stands out of the node's own noise. And what a node adds to the target
-/// cannot vary more than the target does in normal operation: a callee that varies more is not waited for,
-/// so its excess counts in the ratio of the two.
-fn explained(node: Option<&Observation>, target: &Observation) -> f64 {
+/// The node's excess, as far as it stands out of the node's own noise.
+fn sure_excess(node: Option<&Observation>) -> f64 {
     let Some(node) = node.filter(|node| node.excess > 0.0) else {
         return 0.0;
     };
     let squared = node.deviation * node.deviation;
-    let sure = squared / (squared + HALF_EXPLAINING * HALF_EXPLAINING);
-    let passed = if node.excess_sigma > 0.0 {
-        (target.excess_sigma / node.excess_sigma).min(1.0)
-    } else {
-        1.0
+    node.excess * squared / (squared + HALF_EXPLAINING * HALF_EXPLAINING)
+}
+
+/// The share of the target's excess that the node's would explain.
+///
+/// What a node adds to the target cannot vary more than the target does in normal operation:
+/// a callee that varies more is not waited for, so its excess counts in the ratio of the two.
+fn explained(node: Option<&Observation>, sure: f64, target: &Observation) -> f64 {
+    let passed = match node {
+        Some(node) if node.excess_sigma > 0.0 => (target.excess_sigma / node.excess_sigma).min(1.0),
+        _ => 1.0,
     };
     let whole = target.excess.max(2.0 * target.excess_sigma);
-    if whole > 0.0 {
-        (node.excess * sure * passed / whole).min(1.0)
-    } else {
-        0.0
-    }
+    if whole > 0.0 { (sure * passed / whole).min(1.0) } else { 0.0 }
 }
 
 /// The cosine between the excess of two nodes over the rows after the onset; rows that one of them lacks are left out.

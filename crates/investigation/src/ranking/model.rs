@@ -8,33 +8,37 @@ use crate::statistics::saturate;
 pub const FEATURE_NAMES: [&str; INPUTS] = [
     "deviation",
     "own x deviation",
-    "own x pattern",
-    "explained",
+    "pattern x deviation",
+    "explained x deviation",
+    "carried x deviation",
+    "own x carried x explained",
     "coverage",
     "coverage x own",
-    "other metric",
-    "surge",
+    "other metric x deviation",
+    "surge x deviation",
+    "callees x own",
     "target",
     "target x own",
     "unreachable",
 ];
 
-const INPUTS: usize = 11;
-const NULL_INPUTS: usize = 3;
+const INPUTS: usize = 14;
+const FAULT_INPUTS: usize = 6;
 
 /// The weights of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
     /// For a node's inputs.
     pub node: [f64; INPUTS],
-    /// For "no fault": a constant, the symptom's strength, and how rare it is.
-    pub no_fault: [f64; NULL_INPUTS],
+    /// For whether there is a fault at all: a constant, the symptom's strength on two scales, how rare it is, the best
+    /// candidate's weighted sum, and the best candidate's share of the target's excess.
+    pub fault: [f64; FAULT_INPUTS],
 }
 
 /// Fitted on injected faults; `docs/investigation-quality.md` says how.
 pub(crate) const WEIGHTS: Weights = Weights {
-    node: [2.0, 4.0, 2.0, 1.0, 2.0, 2.0, 0.5, 0.5, 0.0, 0.0, -4.0],
-    no_fault: [8.0, -6.0, -1.0],
+    node: [2.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.0, 0.0, -4.0],
+    fault: [-6.0, 4.0, 4.0, 1.0, 0.3, 1.0],
 };
 
 impl Weights {
@@ -45,64 +49,73 @@ impl Weights {
         [
             f.deviation,
             f.own * f.deviation,
-            f.own * f.pattern,
+            f.pattern * f.deviation,
             f.explained * f.deviation,
+            f.carried * f.deviation,
+            f.own * f.carried * f.explained,
             f.coverage,
             f.coverage * f.own,
-            f.other_metric,
-            f.surge,
+            f.other_metric * f.deviation,
+            f.surge * f.deviation,
+            f.callees * f.own,
             f.is_target,
             f.is_target * f.own,
             f.unreachable,
         ]
     }
 
-    /// The inputs of "no fault".
+    /// The inputs of whether there is a fault.
     #[must_use]
-    pub fn no_fault_inputs(symptom: &Symptom) -> [f64; NULL_INPUTS] {
+    pub fn fault_inputs(&self, features: &[CandidateFeatures], symptom: &Symptom) -> [f64; FAULT_INPUTS] {
         // A rank of the symptom among the windows of the baseline, as a share; without a baseline it says nothing.
         let rarity = if symptom.windows == 0 {
             0.5
         } else {
             1.0 - (symptom.windows_as_strong as f64 + 1.0) / (symptom.windows as f64 + 1.0)
         };
-        [1.0, saturate(symptom.strength, 1.0), rarity]
+        let largest = |of: &dyn Fn(&CandidateFeatures) -> f64| features.iter().map(of).fold(0.0, f64::max);
+        [
+            1.0,
+            saturate(symptom.strength, 0.5),
+            saturate(symptom.strength, 2.0),
+            rarity,
+            largest(&|node| dot(&self.node, &Self::inputs(node))),
+            largest(&|node| node.own * node.explained * node.pattern * node.deviation),
+        ]
     }
 }
 
-/// What the model says: probabilities that add up to one.
+/// What the model says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Posterior {
+    /// The probability of each node to be the cause; with `no_fault` they add up to one.
     pub(crate) nodes: Vec<f64>,
     pub(crate) no_fault: f64,
 }
 
 impl Posterior {
-    /// The conditional logit model (McFadden 1974): the exponential of each weighted sum, over the sum of all.
+    /// A logistic regression says whether there is a fault, a conditional logit model (McFadden 1974) where it is.
     pub(crate) fn of(weights: &Weights, features: &[CandidateFeatures], symptom: &Symptom) -> Self {
-        let mut logits: Vec<f64> = features
-            .iter()
-            .map(|node| dot(&weights.node, &Weights::inputs(node)))
-            .collect();
-        logits.push(dot(&weights.no_fault, &Weights::no_fault_inputs(symptom)));
+        let logits: Vec<f64> =
+            features.iter().map(|node| dot(&weights.node, &Weights::inputs(node))).collect();
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut shares: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
         let total: f64 = shares.iter().sum();
+        let evidence = dot(&weights.fault, &weights.fault_inputs(features, symptom));
+        let fault = 1.0 / (1.0 + (-evidence).exp());
         for share in &mut shares {
-            *share /= total;
+            *share *= fault / total;
         }
-        let no_fault = shares.pop().unwrap_or(1.0);
-        Self {
-            nodes: shares,
-            no_fault,
-        }
+        Self { nodes: shares, no_fault: 1.0 - fault }
     }
 }
 
 fn dot<const N: usize>(weights: &[f64; N], inputs: &[f64; N]) -> f64 {
-    weights
-        .iter()
-        .zip(inputs)
-        .map(|(weight, input)| weight * input)
-        .sum()
+    weights.iter().zip(inputs).map(|(weight, input)| weight * input).sum()
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        WEIGHTS
+    }
 }

@@ -42,7 +42,7 @@ pub(super) fn read(file: &Path, notes: &mut Notes) -> Result<CallGraph, ReadErro
         }
         let caller = name(file, line, &record[0])?.to_owned();
         graph.add_node(&caller);
-        if graph.nodes().len() > READ_LIMITS.nodes_max {
+        if graph.node_count() > READ_LIMITS.nodes_max {
             let limit = READ_LIMITS.nodes_max;
             return fail(ReadErrorKind::TooMany {
                 what: "nodes",
