@@ -104,7 +104,7 @@ impl Topology {
         let of = |place: NodeIndex| number.get(&*graph.graph[place]).copied();
         for place in graph.graph.node_indices() {
             let Some(node) = of(place) else { continue };
-            let mut neighbours = |direction| -> Vec<usize> {
+            let neighbours = |direction| -> Vec<usize> {
                 let mut found: Vec<usize> = graph
                     .graph
                     .neighbors_directed(place, direction)

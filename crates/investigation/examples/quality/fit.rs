@@ -20,10 +20,20 @@ struct Lesson {
 pub(crate) fn fit(samples: &[Sample]) -> Weights {
     let lessons: Vec<Lesson> = samples
         .iter()
-        .filter(|sample| sample.train && sample.a.symptom.is_some() && !sample.group.contains("faint"))
+        .filter(|sample| {
+            sample.train && sample.a.symptom.is_some() && !sample.group.contains("faint")
+        })
         .map(|sample| Lesson {
-            features: sample.a.ranking.iter().map(|ranked| ranked.features.clone()).collect(),
-            cause: sample.cause.as_ref().and_then(|cause| sample.a.ranking.iter().position(|r| r.node == *cause)),
+            features: sample
+                .a
+                .ranking
+                .iter()
+                .map(|ranked| ranked.features.clone())
+                .collect(),
+            cause: sample
+                .cause
+                .as_ref()
+                .and_then(|cause| sample.a.ranking.iter().position(|r| r.node == *cause)),
             assessment: sample.a.clone(),
             weight: 1.0,
         })
@@ -42,15 +52,25 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
                 }
             }
         }
-        step(&mut weights.node, &gradient, &mut squares, lessons.len() as f64);
+        step(
+            &mut weights.node,
+            &gradient,
+            &mut squares,
+            lessons.len() as f64,
+        );
         // No injected fault is out of reach, so the data cannot tell; a node out of reach is a guess about the graph.
         weights.node[FEATURE_NAMES.len() - 1] = -4.0;
     }
-    let faults = lessons.iter().filter(|lesson| lesson.cause.is_some()).count() as f64;
+    let faults = lessons
+        .iter()
+        .filter(|lesson| lesson.cause.is_some())
+        .count() as f64;
     let healthy = lessons.len() as f64 - faults;
     let inputs: Vec<_> = lessons
         .iter()
-        .filter_map(|lesson| Some(weights.fault_inputs(&lesson.features, lesson.assessment.symptom.as_ref()?)))
+        .filter_map(|lesson| {
+            Some(weights.fault_inputs(&lesson.features, lesson.assessment.symptom.as_ref()?))
+        })
         .collect();
     let mut squares = [1e-6; 6];
     for _ in 0..ROUNDS * 4 {
@@ -76,7 +96,12 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
     weights
 }
 
-fn step<const N: usize>(weights: &mut [f64; N], gradient: &[f64; N], squares: &mut [f64; N], count: f64) {
+fn step<const N: usize>(
+    weights: &mut [f64; N],
+    gradient: &[f64; N],
+    squares: &mut [f64; N],
+    count: f64,
+) {
     for ((weight, sum), square) in weights.iter_mut().zip(gradient).zip(squares) {
         let slope = sum / count - PENALTY * *weight;
         *square += slope * slope;
@@ -86,7 +111,11 @@ fn step<const N: usize>(weights: &mut [f64; N], gradient: &[f64; N], squares: &m
 
 fn softmax(weights: &Weights, features: &[CandidateFeatures]) -> Vec<f64> {
     let logits = features.iter().map(|node| {
-        Weights::inputs(node).iter().zip(&weights.node).map(|(input, weight)| input * weight).sum::<f64>()
+        Weights::inputs(node)
+            .iter()
+            .zip(&weights.node)
+            .map(|(input, weight)| input * weight)
+            .sum::<f64>()
     });
     let logits: Vec<f64> = logits.collect();
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -96,8 +125,15 @@ fn softmax(weights: &Weights, features: &[CandidateFeatures]) -> Vec<f64> {
 }
 
 pub(crate) fn rescore(sample: &mut Sample, weights: &Weights) {
-    let Some(symptom) = &sample.a.symptom else { return };
-    let features: Vec<CandidateFeatures> = sample.a.ranking.iter().map(|r| r.features.clone()).collect();
+    let Some(symptom) = &sample.a.symptom else {
+        return;
+    };
+    let features: Vec<CandidateFeatures> = sample
+        .a
+        .ranking
+        .iter()
+        .map(|r| r.features.clone())
+        .collect();
     let inputs = weights.fault_inputs(&features, symptom);
     let evidence: f64 = inputs.iter().zip(&weights.fault).map(|(x, w)| x * w).sum();
     let fault = 1.0 / (1.0 + (-evidence).exp());
@@ -105,5 +141,9 @@ pub(crate) fn rescore(sample: &mut Sample, weights: &Weights) {
         ranked.confidence = share * fault;
     }
     sample.a.no_fault = 1.0 - fault;
-    sample.a.ranking.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.node.cmp(&b.node)));
+    sample.a.ranking.sort_by(|a, b| {
+        b.confidence
+            .total_cmp(&a.confidence)
+            .then_with(|| a.node.cmp(&b.node))
+    });
 }

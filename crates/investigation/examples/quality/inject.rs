@@ -65,7 +65,10 @@ impl Ground {
         let mut found = vec![self.target.clone()];
         let mut next = 0;
         while next < found.len() {
-            let callees = self.graph.calls().filter(|(caller, _)| ***caller == *found[next]);
+            let callees = self
+                .graph
+                .calls()
+                .filter(|(caller, _)| ***caller == *found[next]);
             let callees: Vec<String> = callees.map(|(_, callee)| callee.to_string()).collect();
             for callee in callees {
                 if !found.contains(&callee) {
@@ -100,7 +103,11 @@ pub(crate) fn inject(
         Fault::Errors => true,
         Fault::Overload | Fault::None => rng.bool(),
     };
-    let signal = if as_errors { Signal::Availability } else { Signal::LatencyAverage };
+    let signal = if as_errors {
+        Signal::Availability
+    } else {
+        Signal::LatencyAverage
+    };
     let onset = rng.f64();
     let mut incident = ground.window(window, signal, onset);
     if rng.bool() {
@@ -113,26 +120,55 @@ pub(crate) fn inject(
         return None;
     }
     let noise = usual_deviation(ground, signal);
-    let requests = mean(incident.telemetry.series(&ground.target, Signal::Requests)?)?;
+    let requests = mean(
+        incident
+            .telemetry
+            .series(&ground.target, Signal::Requests)?,
+    )?;
     // The mass that the cause must add for the target to move as far as asked.
     let mut mass = strength * noise * requests / reached;
-    let own_requests = mean(incident.telemetry.series(cause, Signal::Requests)?).filter(|n| *n > 0.5)?;
+    let own_requests =
+        mean(incident.telemetry.series(cause, Signal::Requests)?).filter(|n| *n > 0.5)?;
     let most = if as_errors { 0.95 } else { 30.0 };
     mass = mass.min(own_requests * most);
     let visible = mass * reached / requests / noise;
     for (node, share) in &flow {
         let wobble = 0.85 + 0.3 * rng.f64();
-        add(&mut incident.telemetry, node, as_errors, mass * share * wobble, &course, rng);
+        add(
+            &mut incident.telemetry,
+            node,
+            as_errors,
+            mass * share * wobble,
+            &course,
+            rng,
+        );
     }
     // What fails often takes longer or shorter as well, and what is slow may fail in part.
     if as_errors && rng.bool() {
-        scale_latency(&mut incident.telemetry, cause, 0.7 + 1.5 * rng.f64(), &course);
+        scale_latency(
+            &mut incident.telemetry,
+            cause,
+            0.7 + 1.5 * rng.f64(),
+            &course,
+        );
     }
     if !as_errors && rng.u8(0..4) == 0 {
-        add(&mut incident.telemetry, cause, true, own_requests * 0.03, &course, rng);
+        add(
+            &mut incident.telemetry,
+            cause,
+            true,
+            own_requests * 0.03,
+            &course,
+            rng,
+        );
     }
     if fault == Fault::Overload {
-        surge(&mut incident.telemetry, cause, 1.5 + 3.0 * rng.f64(), &course);
+        surge(
+            &mut incident.telemetry,
+            cause,
+            1.5 + 3.0 * rng.f64(),
+            &course,
+        );
     }
     Some(Injected {
         incident,
@@ -145,7 +181,11 @@ pub(crate) fn inject(
 fn course(onset: f64, rng: &mut Rng) -> [f64; ROWS] {
     let second = if rng.bool() { 1.0 - onset } else { 0.0 };
     let third = 0.7 + 0.3 * rng.f64();
-    let fourth = if rng.u8(0..3) == 0 { 0.1 } else { 0.3 + 0.7 * rng.f64() };
+    let fourth = if rng.u8(0..3) == 0 {
+        0.1
+    } else {
+        0.3 + 0.7 * rng.f64()
+    };
     let last = if rng.bool() { 0.0 } else { 0.5 * rng.f64() };
     [0.0, second, third, fourth, last]
 }
@@ -154,7 +194,10 @@ fn course(onset: f64, rng: &mut Rng) -> [f64; ROWS] {
 /// with losses and gains; some callees of the cause look slower too, and some neighbour may be a second view of it.
 fn flow(ground: &Ground, incident: &Incident, cause: &str, rng: &mut Rng) -> BTreeMap<String, f64> {
     let traffic = |node: &str| {
-        let requests = incident.telemetry.series(node, Signal::Requests).and_then(mean);
+        let requests = incident
+            .telemetry
+            .series(node, Signal::Requests)
+            .and_then(mean);
         requests.unwrap_or(0.0)
     };
     let mut flow: BTreeMap<String, f64> = BTreeMap::from([(cause.to_owned(), 1.0)]);
@@ -163,11 +206,18 @@ fn flow(ground: &Ground, incident: &Incident, cause: &str, rng: &mut Rng) -> BTr
     for _ in 0..ground.graph.node_count() {
         let mut next = Vec::new();
         for (node, mass) in &fresh {
-            let callers = ground.graph.calls().filter(|(_, callee)| ***callee == **node);
+            let callers = ground
+                .graph
+                .calls()
+                .filter(|(_, callee)| ***callee == **node);
             let callers: Vec<String> = callers.map(|(caller, _)| caller.to_string()).collect();
             let all: f64 = callers.iter().map(|caller| traffic(caller)).sum();
             for caller in callers {
-                let share = if all > 0.0 { traffic(&caller) / all } else { 0.0 };
+                let share = if all > 0.0 {
+                    traffic(&caller) / all
+                } else {
+                    0.0
+                };
                 let passed = mass * share * (0.5 + 0.6 * rng.f64());
                 if passed > 1e-4 {
                     *flow.entry(caller.clone()).or_default() += passed;
@@ -193,17 +243,29 @@ fn flow(ground: &Ground, incident: &Incident, cause: &str, rng: &mut Rng) -> BTr
 
 /// A load balancer in front of the cause is a callee of its caller and, to the call graph, not related to the cause.
 fn second_view(ground: &Ground, flow: &mut BTreeMap<String, f64>, cause: &str, rng: &mut Rng) {
-    let calls: Vec<(String, String)> =
-        ground.graph.calls().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+    let calls: Vec<(String, String)> = ground
+        .graph
+        .calls()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
     let is_leaf = |node: &str| calls.iter().all(|(caller, _)| caller != node);
-    let callers: Vec<&str> = calls.iter().filter(|(_, b)| b == cause).map(|(a, _)| a.as_str()).collect();
+    let callers: Vec<&str> = calls
+        .iter()
+        .filter(|(_, b)| b == cause)
+        .map(|(a, _)| a.as_str())
+        .collect();
     let views: Vec<&str> = calls
         .iter()
-        .filter(|(a, b)| callers.contains(&a.as_str()) && b != cause && is_leaf(b) && !flow.contains_key(b))
+        .filter(|(a, b)| {
+            callers.contains(&a.as_str()) && b != cause && is_leaf(b) && !flow.contains_key(b)
+        })
         .map(|(_, b)| b.as_str())
         .collect();
     if let Some(view) = rng.choice(&views) {
-        let passed = callers.iter().filter_map(|caller| flow.get(*caller)).sum::<f64>();
+        let passed = callers
+            .iter()
+            .filter_map(|caller| flow.get(*caller))
+            .sum::<f64>();
         flow.insert((*view).to_owned(), passed * (0.1 + 0.5 * rng.f64()));
     }
 }
@@ -215,7 +277,11 @@ pub(crate) fn drift(telemetry: &mut Telemetry, rng: &mut Rng) {
             continue;
         }
         let factor = (0.5 * normal(rng)).exp();
-        let signal = if rng.u8(0..4) == 0 { Signal::Requests } else { Signal::LatencyAverage };
+        let signal = if rng.u8(0..4) == 0 {
+            Signal::Requests
+        } else {
+            Signal::LatencyAverage
+        };
         if let Some(series) = telemetry.series(&node, signal) {
             let series = series.iter().map(|value| value * factor).collect();
             telemetry.insert(&node, signal, series);
@@ -223,11 +289,23 @@ pub(crate) fn drift(telemetry: &mut Telemetry, rng: &mut Rng) {
     }
 }
 
-fn add(telemetry: &mut Telemetry, node: &str, errors: bool, mass: f64, course: &[f64; ROWS], rng: &mut Rng) {
-    let signal = if errors { Signal::Availability } else { Signal::LatencyAverage };
-    let (Some(series), Some(requests)) =
-        (telemetry.series(node, signal), telemetry.series(node, Signal::Requests))
-    else {
+fn add(
+    telemetry: &mut Telemetry,
+    node: &str,
+    errors: bool,
+    mass: f64,
+    course: &[f64; ROWS],
+    rng: &mut Rng,
+) {
+    let signal = if errors {
+        Signal::Availability
+    } else {
+        Signal::LatencyAverage
+    };
+    let (Some(series), Some(requests)) = (
+        telemetry.series(node, signal),
+        telemetry.series(node, Signal::Requests),
+    ) else {
         return;
     };
     let usual = mean(requests).unwrap_or(0.0).max(1.0);
@@ -248,7 +326,10 @@ fn add(telemetry: &mut Telemetry, node: &str, errors: bool, mass: f64, course: &
 
 fn scale_latency(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f64; ROWS]) {
     if let Some(series) = telemetry.series(node, Signal::LatencyAverage) {
-        let scaled = series.iter().zip(course).map(|(v, strength)| v * (1.0 + (factor - 1.0) * strength));
+        let scaled = series
+            .iter()
+            .zip(course)
+            .map(|(v, strength)| v * (1.0 + (factor - 1.0) * strength));
         let scaled = scaled.collect();
         telemetry.insert(node, Signal::LatencyAverage, scaled);
     }
@@ -256,7 +337,10 @@ fn scale_latency(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f
 
 fn surge(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f64; ROWS]) {
     if let Some(series) = telemetry.series(node, Signal::Requests) {
-        let more = series.iter().zip(course).map(|(v, strength)| v * (1.0 + (factor - 1.0) * strength));
+        let more = series
+            .iter()
+            .zip(course)
+            .map(|(v, strength)| v * (1.0 + (factor - 1.0) * strength));
         let more = more.collect();
         telemetry.insert(node, Signal::Requests, more);
     }
@@ -267,12 +351,22 @@ fn usual_deviation(ground: &Ground, signal: Signal) -> f64 {
     let bad: Vec<f64> = series
         .iter()
         .filter(|v| !v.is_nan())
-        .map(|v| if signal == Signal::Availability { (100.0 - v) / 100.0 } else { *v })
+        .map(|v| {
+            if signal == Signal::Availability {
+                (100.0 - v) / 100.0
+            } else {
+                *v
+            }
+        })
         .collect();
     let mut sorted = bad;
     sorted.sort_by(f64::total_cmp);
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
-    ((at(0.95) - at(0.05)) / 3.29).max(if signal == Signal::Availability { 0.002 } else { 1e-4 })
+    ((at(0.95) - at(0.05)) / 3.29).max(if signal == Signal::Availability {
+        0.002
+    } else {
+        1e-4
+    })
 }
 
 fn mean(series: &[f64]) -> Option<f64> {

@@ -76,7 +76,9 @@ impl Symptom {
             relative: signal.metric() == Metric::Latency,
         };
         let rise = window.rise(value, level);
-        let mut rises = baseline.map(|values| window.rises(&values)).unwrap_or_default();
+        let mut rises = baseline
+            .map(|values| window.rises(&values))
+            .unwrap_or_default();
         let windows = rises.len();
         let as_strong = rises.iter().filter(|usual| **usual >= rise).count();
         let floor = match signal.metric() {
@@ -143,9 +145,15 @@ impl Window<'_> {
             sigma_without_baseline: 0.0,
             sigma_min: 0.0,
         };
-        let level = prior.reference().map_or(before, |reference| reference.level);
+        let level = prior
+            .reference()
+            .map_or(before, |reference| reference.level);
         let rise = value - level;
-        if self.relative && level > 0.0 { rise / level } else { rise }
+        if self.relative && level > 0.0 {
+            rise / level
+        } else {
+            rise
+        }
     }
 
     /// How much the series rises in each place of the baseline, judged just as in the incident.

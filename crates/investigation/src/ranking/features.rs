@@ -74,6 +74,15 @@ impl Evidence {
         evidence
     }
 
+    /// The observations of one node.
+    pub(crate) fn of_node(&self, case: &Case, node: &str) -> Vec<Observation> {
+        let Ok(node) = case.nodes.binary_search_by(|name| (**name).cmp(node)) else {
+            return Vec::new();
+        };
+        let all = [&self.latency[node], &self.errors[node], &self.traffic[node]];
+        all.into_iter().flatten().cloned().collect()
+    }
+
     /// The observations in the metric of the symptom, and those in the other.
     fn primary(&self, metric: Metric) -> (&[Option<Observation>], &[Option<Observation>]) {
         match metric {
@@ -93,15 +102,25 @@ pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<Candida
     let (primary, other) = evidence.primary(metric);
     let target = primary[case.target].as_ref()?;
     let distances = case.topology.distances(case.target);
-    let sure: Vec<f64> = primary.iter().map(|node| sure_excess(node.as_ref())).collect();
+    let sure: Vec<f64> = primary
+        .iter()
+        .map(|node| sure_excess(node.as_ref()))
+        .collect();
     let convincing: Vec<f64> = primary
         .iter()
         .map(|node| saturate(deviation(node.as_ref()), HALF_CONVINCING))
         .collect();
     let total: f64 = convincing.iter().map(|share| share * share).sum();
     let features = (0..case.nodes.len()).map(|node| {
-        let passed_on: f64 = case.topology.deeper_callees(node).map(|callee| sure[callee]).sum();
-        let demanded = case.topology.callers[node].iter().map(|caller| sure[*caller]).fold(0.0, f64::max);
+        let passed_on: f64 = case
+            .topology
+            .deeper_callees(node)
+            .map(|callee| sure[callee])
+            .sum();
+        let demanded = case.topology.callers[node]
+            .iter()
+            .map(|caller| sure[*caller])
+            .fold(0.0, f64::max);
         let is_target = node == case.target;
         let would_follow: f64 = case
             .topology
@@ -112,16 +131,37 @@ pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<Candida
             .map(|(_, share)| share * share)
             .sum();
         let active = |callee: &&usize| primary[**callee].is_some();
-        let callees: Vec<f64> =
-            case.topology.callees[node].iter().filter(active).map(|c| convincing[*c]).collect();
+        let callees: Vec<f64> = case.topology.callees[node]
+            .iter()
+            .filter(active)
+            .map(|c| convincing[*c])
+            .collect();
         CandidateFeatures {
             deviation: convincing[node],
-            explained: if is_target { 1.0 } else { explained(primary[node].as_ref(), sure[node], target) },
-            own: if sure[node] > 0.0 { (1.0 - passed_on / sure[node]).max(0.0) } else { 0.0 },
-            carried: if is_target || demanded <= sure[node] { 1.0 } else { sure[node] / demanded },
-            callees: if callees.is_empty() { 0.0 } else { callees.iter().sum::<f64>() / callees.len() as f64 },
+            explained: if is_target {
+                1.0
+            } else {
+                explained(primary[node].as_ref(), sure[node], target)
+            },
+            own: if sure[node] > 0.0 {
+                (1.0 - passed_on / sure[node]).max(0.0)
+            } else {
+                0.0
+            },
+            carried: if is_target || demanded <= sure[node] {
+                1.0
+            } else {
+                sure[node] / demanded
+            },
+            callees: if callees.is_empty() {
+                0.0
+            } else {
+                callees.iter().sum::<f64>() / callees.len() as f64
+            },
             coverage: would_follow / (total + COVERAGE_FLOOR),
-            pattern: primary[node].as_ref().map_or(0.0, |node| pattern(case, node, target)),
+            pattern: primary[node]
+                .as_ref()
+                .map_or(0.0, |node| pattern(case, node, target)),
             other_metric: saturate(deviation(other[node].as_ref()), HALF_CONVINCING),
             surge: surge(case, &evidence.traffic, node),
             is_target: f64::from(u8::from(is_target)),
@@ -150,7 +190,11 @@ fn explained(node: Option<&Observation>, sure: f64, target: &Observation) -> f64
         _ => 1.0,
     };
     let whole = target.excess.max(2.0 * target.excess_sigma);
-    if whole > 0.0 { (sure * passed / whole).min(1.0) } else { 0.0 }
+    if whole > 0.0 {
+        (sure * passed / whole).min(1.0)
+    } else {
+        0.0
+    }
 }
 
 /// The cosine between the excess of two nodes over the rows after the onset; rows that one of them lacks are left out.

@@ -4,7 +4,6 @@ mod features;
 mod model;
 
 pub use features::CandidateFeatures;
-pub use model::{FEATURE_NAMES, Weights};
+pub use model::{FEATURE_NAMES, Posterior, Weights};
 
 pub(crate) use features::{Evidence, candidates};
-pub(crate) use model::{Posterior, WEIGHTS};

@@ -36,9 +36,11 @@ pub struct Weights {
 }
 
 /// Fitted on injected faults; `docs/investigation-quality.md` says how.
-pub(crate) const WEIGHTS: Weights = Weights {
-    node: [2.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.5, 0.5, 0.5, 0.0, 0.0, -4.0],
-    fault: [-6.0, 4.0, 4.0, 1.0, 0.3, 1.0],
+const WEIGHTS: Weights = Weights {
+    node: [
+        0.30, 0.48, 0.34, 0.49, 2.15, 3.68, 4.05, 1.92, 2.78, 1.98, 2.25, 0.85, -4.35, -4.00,
+    ],
+    fault: [-5.85, 4.74, -0.29, 0.73, 0.56, -0.22],
 };
 
 impl Weights {
@@ -66,14 +68,19 @@ impl Weights {
 
     /// The inputs of whether there is a fault.
     #[must_use]
-    pub fn fault_inputs(&self, features: &[CandidateFeatures], symptom: &Symptom) -> [f64; FAULT_INPUTS] {
+    pub fn fault_inputs(
+        &self,
+        features: &[CandidateFeatures],
+        symptom: &Symptom,
+    ) -> [f64; FAULT_INPUTS] {
         // A rank of the symptom among the windows of the baseline, as a share; without a baseline it says nothing.
         let rarity = if symptom.windows == 0 {
             0.5
         } else {
             1.0 - (symptom.windows_as_strong as f64 + 1.0) / (symptom.windows as f64 + 1.0)
         };
-        let largest = |of: &dyn Fn(&CandidateFeatures) -> f64| features.iter().map(of).fold(0.0, f64::max);
+        let largest =
+            |of: &dyn Fn(&CandidateFeatures) -> f64| features.iter().map(of).fold(0.0, f64::max);
         [
             1.0,
             saturate(symptom.strength, 0.5),
@@ -87,17 +94,21 @@ impl Weights {
 
 /// What the model says.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Posterior {
+pub struct Posterior {
     /// The probability of each node to be the cause; with `no_fault` they add up to one.
-    pub(crate) nodes: Vec<f64>,
-    pub(crate) no_fault: f64,
+    pub nodes: Vec<f64>,
+    /// The probability that there is no fault.
+    pub no_fault: f64,
 }
 
 impl Posterior {
     /// A logistic regression says whether there is a fault, a conditional logit model (McFadden 1974) where it is.
-    pub(crate) fn of(weights: &Weights, features: &[CandidateFeatures], symptom: &Symptom) -> Self {
-        let logits: Vec<f64> =
-            features.iter().map(|node| dot(&weights.node, &Weights::inputs(node))).collect();
+    #[must_use]
+    pub fn of(weights: &Weights, features: &[CandidateFeatures], symptom: &Symptom) -> Self {
+        let logits: Vec<f64> = features
+            .iter()
+            .map(|node| dot(&weights.node, &Weights::inputs(node)))
+            .collect();
         let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mut shares: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
         let total: f64 = shares.iter().sum();
@@ -106,12 +117,19 @@ impl Posterior {
         for share in &mut shares {
             *share *= fault / total;
         }
-        Self { nodes: shares, no_fault: 1.0 - fault }
+        Self {
+            nodes: shares,
+            no_fault: 1.0 - fault,
+        }
     }
 }
 
 fn dot<const N: usize>(weights: &[f64; N], inputs: &[f64; N]) -> f64 {
-    weights.iter().zip(inputs).map(|(weight, input)| weight * input).sum()
+    weights
+        .iter()
+        .zip(inputs)
+        .map(|(weight, input)| weight * input)
+        .sum()
 }
 
 impl Default for Weights {

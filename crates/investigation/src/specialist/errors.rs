@@ -1,15 +1,16 @@
 //! Errors: which share of a node's requests fails, against what fails otherwise.
 
+use std::ops::Range;
+
 use super::measure::{Rows, weights};
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::spread;
 use crate::telemetry::{Metric, Signal};
 
-/// Compares the share of failed requests of every node with its reference.
-pub(crate) fn observe_errors(case: &Case) -> Findings {
-    let mut findings = Findings::default();
+/// Compares the share of failed requests of the nodes with its reference.
+pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
     let mut scratch = Vec::new();
-    for node in &case.nodes {
+    for node in &case.nodes[nodes] {
         let Some((values, baseline)) = case.series(node, &[Signal::Availability]) else {
             continue;
         };
@@ -59,7 +60,6 @@ pub(crate) fn observe_errors(case: &Case) -> Findings {
             Err(unknown) => findings.unknown.push(unknown),
         }
     }
-    findings
 }
 
 fn failed(percent: f64) -> f64 {

@@ -1,5 +1,7 @@
 //! Latency: how much longer a node takes than it does otherwise.
 
+use std::ops::Range;
+
 use super::measure::{Rows, weights};
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::{Spread, quantile, spread};
@@ -12,12 +14,11 @@ const SHARED_VARIATION: f64 = 0.05;
 /// The least spread to believe in, as a share of the level.
 const VARIATION_MIN: f64 = 0.01;
 
-/// Compares the latency of every node with its reference.
-pub(crate) fn observe_latency(case: &Case) -> Findings {
-    let mut findings = Findings::default();
+/// Compares the latency of the nodes with its reference.
+pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
     let rows = case.incident.telemetry.starts().len();
     let mut scratch = Vec::new();
-    for node in &case.nodes {
+    for node in &case.nodes[nodes] {
         let Some((values, baseline)) = case.series(node, &Signal::LATENCIES) else {
             continue;
         };
@@ -61,7 +62,6 @@ pub(crate) fn observe_latency(case: &Case) -> Findings {
             Err(unknown) => findings.unknown.push(unknown),
         }
     }
-    findings
 }
 
 /// A mean over fewer requests than in the baseline varies more, by the root of their ratio.

@@ -1,5 +1,7 @@
 //! Traffic: how many requests a node gets, against what it gets otherwise.
 
+use std::ops::Range;
+
 use super::measure::Rows;
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::spread;
@@ -8,11 +10,10 @@ use crate::telemetry::{Metric, Signal};
 /// What the number of requests varies by without a baseline, as a share of the level, beside the root of the number.
 const SHARED_VARIATION: f64 = 0.1;
 
-/// Compares the requests of every node with their reference.
-pub(crate) fn observe_traffic(case: &Case) -> Findings {
-    let mut findings = Findings::default();
+/// Compares the requests of the nodes with their reference.
+pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
     let mut scratch = Vec::new();
-    for node in &case.nodes {
+    for node in &case.nodes[nodes] {
         let Some((values, baseline)) = case.series(node, &[Signal::Requests]) else {
             continue;
         };
@@ -52,5 +53,4 @@ pub(crate) fn observe_traffic(case: &Case) -> Findings {
             Err(unknown) => findings.unknown.push(unknown),
         }
     }
-    findings
 }

@@ -108,6 +108,19 @@ impl Signal {
         }
     }
 
+    /// The statistic.
+    #[must_use]
+    pub fn statistic(self) -> Statistic {
+        match self {
+            Self::LatencyAverage | Self::Availability => Statistic::Average,
+            Self::LatencyP50 => Statistic::P50,
+            Self::LatencyP90 => Statistic::P90,
+            Self::LatencyP95 => Statistic::P95,
+            Self::LatencyP99 => Statistic::P99,
+            Self::Requests => Statistic::Sum,
+        }
+    }
+
     pub(crate) fn index(self) -> usize {
         match self {
             Self::LatencyAverage => 0,

@@ -1,0 +1,46 @@
+//! Small incidents for unit tests.
+
+use crate::graph::CallGraph;
+use crate::incident::{Incident, Target};
+use crate::telemetry::{Signal, Telemetry};
+
+/// A chain `front -> middle -> back` in which nothing happens.
+pub(crate) fn calm_incident() -> Incident {
+    let mut graph = CallGraph::new();
+    graph.add_call("front", "middle");
+    graph.add_call("middle", "back");
+    let mut telemetry = Telemetry::over((0..5).map(|row| f64::from(row) * 300.0).collect());
+    for (node, level) in [("front", 0.3), ("middle", 0.2), ("back", 0.1)] {
+        telemetry.insert(node, Signal::LatencyAverage, vec![level; 5]);
+        telemetry.insert(node, Signal::Availability, vec![100.0; 5]);
+        telemetry.insert(node, Signal::Requests, vec![500.0; 5]);
+    }
+    Incident {
+        target: Target {
+            node: "front".into(),
+            signal: Signal::LatencyAverage,
+            at: Some(450.0),
+        },
+        telemetry,
+        baseline: None,
+        graph,
+        notes: Vec::new(),
+    }
+}
+
+/// The same, with `nodes` slower by `seconds` in the third and fourth row.
+pub(crate) fn slow_incident(nodes: &[&str], seconds: f64) -> Incident {
+    let mut incident = calm_incident();
+    for node in nodes {
+        let series = incident.telemetry.series(node, Signal::LatencyAverage);
+        let mut values = series
+            .expect("every node of the calm incident has a latency")
+            .to_vec();
+        values[2] += seconds;
+        values[3] += seconds;
+        incident
+            .telemetry
+            .insert(node, Signal::LatencyAverage, values);
+    }
+    incident
+}
