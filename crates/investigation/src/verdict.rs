@@ -26,7 +26,8 @@ pub const CONFIDENCE_MIN: f64 = 0.3;
 
 impl Verdict {
     /// The verdict for the probability of a fault and the confidence in the first node.
-    pub(crate) fn of(fault: f64, first: f64) -> Self {
+    #[must_use]
+    pub fn of(fault: f64, first: f64) -> Self {
         if fault >= FAULT_PROBABILITY_MIN && first >= CONFIDENCE_MIN {
             Self::Diagnosed
         } else if fault <= NO_FAULT_PROBABILITY_MAX {

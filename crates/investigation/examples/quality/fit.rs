@@ -1,8 +1,9 @@
 //! Fits the weights of the model by gradient ascent on the penalised likelihood (AdaGrad, Duchi et al. 2011).
 
-use universal_orchestrator_investigation::{Assessment, CandidateFeatures, FEATURE_NAMES, Weights};
+use universal_orchestrator_investigation::calibration::{FEATURE_NAMES, Weights};
+use universal_orchestrator_investigation::{CandidateFeatures, Symptom};
 
-use crate::Sample;
+use crate::samples::{Sample, Use};
 
 /// Rounds of the ascent.
 const ROUNDS: usize = 800;
@@ -10,32 +11,21 @@ const ROUNDS: usize = 800;
 const PENALTY: f64 = 5e-4;
 
 /// What one sample teaches.
-struct Lesson {
-    features: Vec<CandidateFeatures>,
+struct Lesson<'a> {
+    features: &'a [CandidateFeatures],
     cause: Option<usize>,
-    assessment: Assessment,
-    weight: f64,
+    symptom: &'a Symptom,
 }
 
+/// Fits on the samples for fitting. Faint faults, which the target hardly shows, teach neither that there is one nor that there is none.
 pub(crate) fn fit(samples: &[Sample]) -> Weights {
-    let lessons: Vec<Lesson> = samples
+    let lessons: Vec<Lesson<'_>> = samples
         .iter()
-        .filter(|sample| {
-            sample.train && sample.a.symptom.is_some() && !sample.group.contains("faint")
-        })
+        .filter(|sample| sample.use_for == Use::Fitting && !sample.group.ends_with("faint"))
         .map(|sample| Lesson {
-            features: sample
-                .a
-                .ranking
-                .iter()
-                .map(|ranked| ranked.features.clone())
-                .collect(),
-            cause: sample
-                .cause
-                .as_ref()
-                .and_then(|cause| sample.a.ranking.iter().position(|r| r.node == *cause)),
-            assessment: sample.a.clone(),
-            weight: 1.0,
+            features: &sample.assessed.features,
+            cause: sample.cause_place(),
+            symptom: &sample.assessed.symptom,
         })
         .collect();
     let mut weights = Weights::default();
@@ -44,7 +34,7 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
         let mut gradient = [0.0; FEATURE_NAMES.len()];
         for lesson in &lessons {
             let Some(cause) = lesson.cause else { continue };
-            let shares = softmax(&weights, &lesson.features);
+            let shares = softmax(&weights, lesson.features);
             for (place, (features, share)) in lesson.features.iter().zip(&shares).enumerate() {
                 let error = f64::from(u8::from(place == cause)) - share;
                 for (sum, input) in gradient.iter_mut().zip(Weights::inputs(features)) {
@@ -68,13 +58,11 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
     let healthy = lessons.len() as f64 - faults;
     let inputs: Vec<_> = lessons
         .iter()
-        .filter_map(|lesson| {
-            Some(weights.fault_inputs(&lesson.features, lesson.assessment.symptom.as_ref()?))
-        })
+        .map(|lesson| weights.fault_inputs(lesson.features, lesson.symptom))
         .collect();
-    let mut squares = [1e-6; 6];
+    let mut squares = [1e-6; 4];
     for _ in 0..ROUNDS * 4 {
-        let mut gradient = [0.0; 6];
+        let mut gradient = [0.0; 4];
         for (lesson, inputs) in lessons.iter().zip(&inputs) {
             let evidence: f64 = inputs.iter().zip(&weights.fault).map(|(x, w)| x * w).sum();
             let probability = 1.0 / (1.0 + (-evidence).exp());
@@ -84,7 +72,7 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
                 None => (0.0, 0.5 / healthy),
             };
             for (sum, input) in gradient.iter_mut().zip(inputs) {
-                *sum += weight * lesson.weight * (truth - probability) * input;
+                *sum += weight * (truth - probability) * input;
             }
         }
         step(&mut weights.fault, &gradient, &mut squares, 1.0);
@@ -122,28 +110,4 @@ fn softmax(weights: &Weights, features: &[CandidateFeatures]) -> Vec<f64> {
     let shares: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let total: f64 = shares.iter().sum();
     shares.iter().map(|share| share / total).collect()
-}
-
-pub(crate) fn rescore(sample: &mut Sample, weights: &Weights) {
-    let Some(symptom) = &sample.a.symptom else {
-        return;
-    };
-    let features: Vec<CandidateFeatures> = sample
-        .a
-        .ranking
-        .iter()
-        .map(|r| r.features.clone())
-        .collect();
-    let inputs = weights.fault_inputs(&features, symptom);
-    let evidence: f64 = inputs.iter().zip(&weights.fault).map(|(x, w)| x * w).sum();
-    let fault = 1.0 / (1.0 + (-evidence).exp());
-    for (ranked, share) in sample.a.ranking.iter_mut().zip(softmax(weights, &features)) {
-        ranked.confidence = share * fault;
-    }
-    sample.a.no_fault = 1.0 - fault;
-    sample.a.ranking.sort_by(|a, b| {
-        b.confidence
-            .total_cmp(&a.confidence)
-            .then_with(|| a.node.cmp(&b.node))
-    });
 }

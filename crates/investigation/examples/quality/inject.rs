@@ -6,7 +6,7 @@ use fastrand::Rng;
 use universal_orchestrator_investigation::{CallGraph, Incident, Signal, Target, Telemetry};
 
 /// What kind of fault is injected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Requests take longer; seen as latency.
     Delay,
@@ -14,8 +14,10 @@ pub(crate) enum Fault {
     Errors,
     /// More requests arrive than the node can take: it gets slower and some fail.
     Overload,
-    /// Nothing is wrong.
-    None,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 3] = [Self::Delay, Self::Errors, Self::Overload];
 }
 
 /// Normal operation of one scenario.
@@ -101,7 +103,7 @@ pub(crate) fn inject(
     let as_errors = match fault {
         Fault::Delay => false,
         Fault::Errors => true,
-        Fault::Overload | Fault::None => rng.bool(),
+        Fault::Overload => rng.bool(),
     };
     let signal = if as_errors {
         Signal::Availability

@@ -23,24 +23,24 @@ pub const FEATURE_NAMES: [&str; INPUTS] = [
 ];
 
 const INPUTS: usize = 14;
-const FAULT_INPUTS: usize = 6;
+const FAULT_INPUTS: usize = 4;
 
 /// The weights of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
     /// For a node's inputs.
     pub node: [f64; INPUTS],
-    /// For whether there is a fault at all: a constant, the symptom's strength on two scales, how rare it is, the best
-    /// candidate's weighted sum, and the best candidate's share of the target's excess.
+    /// For whether there is a fault at all: a constant, the symptom's strength, how rare it is, and the weighted sum of the
+    /// best candidate.
     pub fault: [f64; FAULT_INPUTS],
 }
 
 /// Fitted on injected faults; `docs/investigation-quality.md` says how.
 const WEIGHTS: Weights = Weights {
     node: [
-        0.30, 0.48, 0.34, 0.49, 2.15, 3.68, 4.05, 1.92, 2.78, 1.98, 2.25, 0.85, -4.35, -4.00,
+        0.28, -0.13, 0.81, 0.36, 1.84, 4.05, 3.89, 1.80, 3.16, 2.26, 2.14, 0.69, -4.21, -4.00,
     ],
-    fault: [-5.85, 4.74, -0.29, 0.73, 0.56, -0.22],
+    fault: [-5.35, 4.68, 0.34, 0.55],
 };
 
 impl Weights {
@@ -79,16 +79,11 @@ impl Weights {
         } else {
             1.0 - (symptom.windows_as_strong as f64 + 1.0) / (symptom.windows as f64 + 1.0)
         };
-        let largest =
-            |of: &dyn Fn(&CandidateFeatures) -> f64| features.iter().map(of).fold(0.0, f64::max);
-        [
-            1.0,
-            saturate(symptom.strength, 0.5),
-            saturate(symptom.strength, 2.0),
-            rarity,
-            largest(&|node| dot(&self.node, &Self::inputs(node))),
-            largest(&|node| node.own * node.explained * node.pattern * node.deviation),
-        ]
+        let best = features
+            .iter()
+            .map(|node| dot(&self.node, &Self::inputs(node)))
+            .fold(0.0, f64::max);
+        [1.0, saturate(symptom.strength, 0.5), rarity, best]
     }
 }
 
