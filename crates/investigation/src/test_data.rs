@@ -27,20 +27,3 @@ pub(crate) fn calm_incident() -> Incident {
         notes: Vec::new(),
     }
 }
-
-/// The same, with `nodes` slower by `seconds` in the third and fourth row.
-pub(crate) fn slow_incident(nodes: &[&str], seconds: f64) -> Incident {
-    let mut incident = calm_incident();
-    for node in nodes {
-        let series = incident.telemetry.series(node, Signal::LatencyAverage);
-        let mut values = series
-            .expect("every node of the calm incident has a latency")
-            .to_vec();
-        values[2] += seconds;
-        values[3] += seconds;
-        incident
-            .telemetry
-            .insert(node, Signal::LatencyAverage, values);
-    }
-    incident
-}

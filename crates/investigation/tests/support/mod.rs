@@ -12,10 +12,10 @@ use universal_orchestrator_investigation::{
 use universal_orchestrator_testkit::{quiet_config, test_orchestrator};
 
 /// Rows of every incident here; the onset lies in the second.
-pub const ROWS: usize = 5;
+pub(crate) const ROWS: usize = 5;
 
 /// A shop: `front` calls `search` and `pay`, both call `store`; `balancer` is a second view of `search`.
-pub const CALLS: [(&str, &str); 6] = [
+pub(crate) const CALLS: [(&str, &str); 6] = [
     ("front", "search"),
     ("front", "pay"),
     ("front", "balancer"),
@@ -25,7 +25,7 @@ pub const CALLS: [(&str, &str); 6] = [
 ];
 
 /// Latency in seconds and requests of each node.
-pub const USUAL: [(&str, f64, f64); 6] = [
+pub(crate) const USUAL: [(&str, f64, f64); 6] = [
     ("front", 0.100, 600.0),
     ("search", 0.020, 900.0),
     ("pay", 0.080, 150.0),
@@ -34,7 +34,7 @@ pub const USUAL: [(&str, f64, f64); 6] = [
     ("bank", 0.040, 150.0),
 ];
 
-pub fn graph(calls: &[(&str, &str)]) -> CallGraph {
+pub(crate) fn graph(calls: &[(&str, &str)]) -> CallGraph {
     let mut graph = CallGraph::new();
     for (caller, callee) in calls {
         graph.add_call(caller, callee);
@@ -43,7 +43,7 @@ pub fn graph(calls: &[(&str, &str)]) -> CallGraph {
 }
 
 /// Normal operation with a little regular noise.
-pub fn calm(rows: usize) -> Telemetry {
+pub(crate) fn calm(rows: usize) -> Telemetry {
     let mut telemetry = Telemetry::over((0..rows).map(|row| row as f64 * 300.0).collect());
     for (place, (node, latency, requests)) in USUAL.into_iter().enumerate() {
         let noise = |row: usize| ((row * 7 + place * 3) % 11) as f64 / 5.0 - 1.0;
@@ -60,7 +60,7 @@ pub fn calm(rows: usize) -> Telemetry {
     telemetry
 }
 
-pub fn incident(signal: Signal) -> Incident {
+pub(crate) fn incident(signal: Signal) -> Incident {
     Incident {
         target: Target {
             node: "front".into(),
@@ -75,20 +75,20 @@ pub fn incident(signal: Signal) -> Incident {
 }
 
 /// Adds `seconds` to the third and fourth row of a node's latency.
-pub fn slow(incident: &mut Incident, node: &str, seconds: f64) {
+pub(crate) fn slow(incident: &mut Incident, node: &str, seconds: f64) {
     change(incident, node, Signal::LatencyAverage, |value| {
         value + seconds
     });
 }
 
 /// Lets `percent` of a node's requests fail in the third and fourth row.
-pub fn failing(incident: &mut Incident, node: &str, percent: f64) {
+pub(crate) fn failing(incident: &mut Incident, node: &str, percent: f64) {
     change(incident, node, Signal::Availability, |value| {
         value - percent
     });
 }
 
-pub fn change(incident: &mut Incident, node: &str, signal: Signal, by: impl Fn(f64) -> f64) {
+pub(crate) fn change(incident: &mut Incident, node: &str, signal: Signal, by: impl Fn(f64) -> f64) {
     let mut values = incident
         .telemetry
         .series(node, signal)
@@ -100,7 +100,7 @@ pub fn change(incident: &mut Incident, node: &str, signal: Signal, by: impl Fn(f
 }
 
 /// Slow search, as its callers and its second view see it.
-pub fn slow_search() -> Incident {
+pub(crate) fn slow_search() -> Incident {
     let mut incident = incident(Signal::LatencyAverage);
     slow(&mut incident, "search", 0.030);
     slow(&mut incident, "balancer", 0.080);
@@ -108,11 +108,11 @@ pub fn slow_search() -> Incident {
     incident
 }
 
-pub async fn orchestrator() -> UniversalOrchestrator {
+pub(crate) async fn orchestrator() -> UniversalOrchestrator {
     test_orchestrator(quiet_config()).await
 }
 
-pub async fn report(incident: Incident) -> Report {
+pub(crate) async fn report(incident: Incident) -> Report {
     let orchestrator = orchestrator().await;
     let investigator = Investigator::new(orchestrator.clone())
         .await
@@ -124,7 +124,7 @@ pub async fn report(incident: Incident) -> Report {
     report.expect("the investigation runs")
 }
 
-pub fn first(report: &Report) -> Option<&str> {
+pub(crate) fn first(report: &Report) -> Option<&str> {
     report
         .root_cause
         .ranking
@@ -133,7 +133,7 @@ pub fn first(report: &Report) -> Option<&str> {
 }
 
 /// Writes telemetry as a metrics file; `columns` gives the order of the columns.
-pub fn write_metrics(
+pub(crate) fn write_metrics(
     file: &Path,
     telemetry: &Telemetry,
     columns: impl Fn(&mut Vec<(String, Signal)>),
@@ -184,7 +184,7 @@ pub fn write_metrics(
     fs::write(file, text).expect("the file can be written");
 }
 
-pub fn write_graph(file: &Path, graph: &CallGraph) {
+pub(crate) fn write_graph(file: &Path, graph: &CallGraph) {
     let nodes: Vec<String> = graph.nodes().map(ToString::to_string).collect();
     let mut text = String::new();
     for node in &nodes {
@@ -196,7 +196,7 @@ pub fn write_graph(file: &Path, graph: &CallGraph) {
         for callee in &nodes {
             let called = graph
                 .calls()
-                .any(|(a, b)| ***a == **caller && ***b == **callee);
+                .any(|(a, b)| **a == *caller.as_str() && **b == *callee.as_str());
             text += if called { ",1.0" } else { ",0.0" };
         }
         text.push('\n');
@@ -204,7 +204,7 @@ pub fn write_graph(file: &Path, graph: &CallGraph) {
     fs::write(file, text).expect("the file can be written");
 }
 
-pub fn write_target(file: &Path, incident: &Incident) {
+pub(crate) fn write_target(file: &Path, incident: &Incident) {
     let target = &incident.target;
     let text = format!(
         "{{\"target\": {{\"node\": {:?}, \"metric\": \"{}\", \"agg\": \"Average\", \"timestamp\": {}}}, \"root_cause\": 7}}",
@@ -216,7 +216,7 @@ pub fn write_target(file: &Path, incident: &Incident) {
 }
 
 /// Writes an incident's folder, with `normal.csv` beside its files.
-pub fn write_incident(folder: &Path, incident: &Incident) {
+pub(crate) fn write_incident(folder: &Path, incident: &Incident) {
     write_metrics(&folder.join("metrics.csv"), &incident.telemetry, |_| ());
     write_graph(&folder.join("graph.csv"), &incident.graph);
     write_target(&folder.join("target.json"), incident);
