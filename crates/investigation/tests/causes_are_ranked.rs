@@ -71,7 +71,8 @@ async fn more_requests_without_a_symptom_are_no_fault() {
     for (node, _, _) in support::USUAL {
         change(&mut incident, node, Signal::Requests, |count| count * 3.0);
     }
-    assert_eq!(report(incident).await.verdict, Verdict::NoFault);
+    let report = report(incident).await;
+    assert_eq!(report.verdict, Verdict::NoFault, "{report:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -284,7 +284,7 @@ fn refusals_name_file_line_and_remedy() {
     };
     check("graph.csv", &letter, Some(3), &["yes", "no number"]);
     let json = |_: usize, line: &str| keep(&line[..line.len() / 2]);
-    check("target.json", &json, Some(1), &["EOF", "expected"]);
+    check("target.json", &json, Some(2), &["expected"]);
     let metric = |_: usize, line: &str| keep(&line.replace("latency", "requests"));
     check("target.json", &metric, None, &["requests", "use latency"]);
     let nobody = |_: usize, line: &str| keep(&line.replace("\"node\"", "\"name\""));

@@ -60,9 +60,9 @@ pub(crate) fn fit(samples: &[Sample]) -> Weights {
         .iter()
         .map(|lesson| weights.fault_inputs(lesson.features, lesson.symptom))
         .collect();
-    let mut squares = [1e-6; 4];
+    let mut squares = [1e-6; 5];
     for _ in 0..ROUNDS * 4 {
-        let mut gradient = [0.0; 4];
+        let mut gradient = [0.0; 5];
         for (lesson, inputs) in lessons.iter().zip(&inputs) {
             let evidence: f64 = inputs.iter().zip(&weights.fault).map(|(x, w)| x * w).sum();
             let probability = 1.0 / (1.0 + (-evidence).exp());

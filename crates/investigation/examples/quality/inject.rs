@@ -337,7 +337,7 @@ fn scale_latency(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f
     }
 }
 
-fn surge(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f64; ROWS]) {
+pub(crate) fn surge(telemetry: &mut Telemetry, node: &str, factor: f64, course: &[f64; ROWS]) {
     if let Some(series) = telemetry.series(node, Signal::Requests) {
         let more = series
             .iter()

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use universal_orchestrator_investigation::calibration::{Assessed, Posterior, Weights, assess};
 use universal_orchestrator_investigation::{Incident, IncidentFiles, Signal, Verdict};
 
-use crate::inject::{Fault, Ground, drift, inject};
+use crate::inject::{Fault, Ground, drift, inject, surge};
 
 /// One incident or healthy window.
 pub(crate) struct Sample {
@@ -60,7 +60,7 @@ const WITH_NORMAL: [&str; 2] = ["high_traffic", "low_traffic"];
 /// Scenarios without; their incidents have no baseline.
 const WITHOUT_NORMAL: [&str; 2] = ["temporal_traffic1", "temporal_traffic2"];
 /// Healthy windows with drift, for each seed and scenario.
-const CALM_PER_SEED: usize = 20;
+const CALM_PER_SEED: usize = 30;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -216,12 +216,23 @@ fn injected(ground: &Ground, seed: u64, samples: &mut Vec<Sample>) {
         if rng.u8(0..5) == 0 {
             incident.baseline = None;
         }
-        push(
-            samples,
-            "injected, nothing".to_owned(),
-            None,
-            incident,
-            use_for,
-        );
+        let more_traffic = rng.u8(0..3) == 0;
+        if more_traffic {
+            let factor = 1.3 + 2.7 * rng.f64();
+            for node in ground.reachable() {
+                surge(
+                    &mut incident.telemetry,
+                    &node,
+                    factor,
+                    &[0.0, 0.5, 1.0, 1.0, 0.5],
+                );
+            }
+        }
+        let group = if more_traffic {
+            "injected, more traffic, no fault"
+        } else {
+            "injected, nothing"
+        };
+        push(samples, group.to_owned(), None, incident, use_for);
     }
 }

@@ -23,24 +23,24 @@ pub const FEATURE_NAMES: [&str; INPUTS] = [
 ];
 
 const INPUTS: usize = 14;
-const FAULT_INPUTS: usize = 4;
+const FAULT_INPUTS: usize = 5;
 
 /// The weights of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
     /// For a node's inputs.
     pub node: [f64; INPUTS],
-    /// For whether there is a fault at all: a constant, the symptom's strength, how rare it is, and the weighted sum of the
-    /// best candidate.
+    /// For whether there is a fault at all: a constant, the symptom's strength, how rare it is, the weighted sum of the
+    /// best candidate, and that times the strength.
     pub fault: [f64; FAULT_INPUTS],
 }
 
 /// Fitted on injected faults; `docs/investigation-quality.md` says how.
 const WEIGHTS: Weights = Weights {
     node: [
-        0.28, -0.13, 0.81, 0.36, 1.84, 4.05, 3.89, 1.80, 3.16, 2.26, 2.14, 0.69, -4.21, -4.00,
+        0.30, -0.08, 0.77, 0.43, 1.86, 3.95, 3.77, 1.81, 3.06, 2.17, 2.08, 0.61, -4.08, -4.00,
     ],
-    fault: [-5.35, 4.68, 0.34, 0.55],
+    fault: [-4.72, 3.40, 0.10, 0.38, 0.38],
 };
 
 impl Weights {
@@ -83,7 +83,8 @@ impl Weights {
             .iter()
             .map(|node| dot(&self.node, &Self::inputs(node)))
             .fold(0.0, f64::max);
-        [1.0, saturate(symptom.strength, 0.5), rarity, best]
+        let strength = saturate(symptom.strength, 0.5);
+        [1.0, strength, rarity, best, best * strength]
     }
 }
 
