@@ -25,7 +25,10 @@ fn configuration_schema() -> String {
 }
 
 fn report_schema() -> String {
-    format!("{:#}", universal_orchestrator_investigation::report_schema())
+    format!(
+        "{:#}",
+        universal_orchestrator_investigation::report_schema()
+    )
 }
 
 /// Writes the documents, or with `check` compares them and fails when one differs.

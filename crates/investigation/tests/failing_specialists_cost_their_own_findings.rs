@@ -20,12 +20,15 @@ async fn with(agent: Option<ScriptedAgent>, place: Specialty) -> Report {
         .collect();
     let investigator = Investigator::with_specialists(orchestrator.clone(), &others)
         .await
-        .unwrap();
+        .expect("the specialists register");
     if let Some(agent) = agent {
         let spec = AgentSpec::new("troublemaker", AgentRole::Specialist)
             .capabilities([place.capability()])
             .in_process(agent);
-        orchestrator.register_agent(spec).await.unwrap();
+        orchestrator
+            .register_agent(spec)
+            .await
+            .expect("the agent is new");
     }
     investigate(&orchestrator, &investigator, InvestigationLimits::default()).await
 }
@@ -38,7 +41,7 @@ async fn investigate(
     let report = investigator
         .investigate(slow_search(), &limits)
         .await
-        .unwrap();
+        .expect("the investigation runs");
     orchestrator.shutdown_within(Duration::ZERO).await;
     report
 }
@@ -51,8 +54,8 @@ fn missing(report: &Report, place: Specialty) -> &str {
         .specialists
         .iter()
         .find(|run| run.specialty == place)
-        .unwrap();
-    run.reason.as_deref().unwrap()
+        .expect("there is a run of each specialty");
+    run.reason.as_deref().expect("what is missing has a reason")
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use universal_orchestrator_investigation::{Incident, IncidentFiles, ReadError, Signal, Verdict};
 
 fn folder(incident: &Incident) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     write_incident(folder.path(), incident);
     folder
 }
@@ -98,13 +98,13 @@ async fn unknown_columns_are_left_out_and_noted() {
 /// Replaces a file of the incident line by line.
 fn edit(folder: &Path, file: &str, by: impl Fn(usize, &str) -> Vec<String>) {
     let path = folder.join(file);
-    let text = fs::read_to_string(&path).unwrap();
+    let text = fs::read_to_string(&path).expect("the file is there");
     let lines: Vec<String> = text
         .lines()
         .enumerate()
         .flat_map(|(place, line)| by(place + 1, line))
         .collect();
-    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    fs::write(&path, lines.join("\n") + "\n").expect("the file can be written");
 }
 
 #[test]
@@ -140,8 +140,11 @@ fn rows_in_disorder_and_repeated_rows_are_put_right() {
 }
 
 fn slow_row(folder: &Path, line: usize) -> String {
-    let text = fs::read_to_string(folder.join("metrics.csv")).unwrap();
-    text.lines().nth(line - 1).unwrap().to_owned()
+    let text = fs::read_to_string(folder.join("metrics.csv")).expect("the file is there");
+    text.lines()
+        .nth(line - 1)
+        .expect("the file has the line")
+        .to_owned()
 }
 
 #[test]

@@ -41,10 +41,14 @@ fn incidents(data: &Path, with_baseline: bool) -> Vec<(Incident, String)> {
             if with_baseline && normal.exists() {
                 files = files.baseline(&normal);
             }
-            let text = std::fs::read(folder.join("target.json")).unwrap();
-            let answer: serde_json::Value = serde_json::from_slice(&text).unwrap();
-            let cause = answer["root_cause"]["node"].as_str().unwrap().to_owned();
-            found.push((files.read().unwrap(), cause));
+            let text = std::fs::read(folder.join("target.json")).expect("the file is there");
+            let answer: serde_json::Value =
+                serde_json::from_slice(&text).expect("the file is JSON");
+            let cause = answer["root_cause"]["node"]
+                .as_str()
+                .expect("the cause is a name")
+                .to_owned();
+            found.push((files.read().expect("the data set can be read"), cause));
         }
     }
     found
@@ -56,8 +60,11 @@ fn healthy(data: &Path, scenario: &str, signal: Signal) -> Vec<Incident> {
     let files = IncidentFiles::in_folder(scenario.join("train/issue_0"))
         .graph(scenario.join("graph.csv"))
         .baseline(scenario.join("noissue/metrics.csv"));
-    let incident = files.read().unwrap();
-    let normal = incident.baseline.clone().unwrap();
+    let incident = files.read().expect("the data set can be read");
+    let normal = incident
+        .baseline
+        .clone()
+        .expect("the files have a baseline");
     let half = normal.starts().len() / 2;
     let windows = (half..normal.starts().len() - 4).step_by(5);
     windows
@@ -74,15 +81,20 @@ fn healthy(data: &Path, scenario: &str, signal: Signal) -> Vec<Incident> {
 }
 
 async fn reports(incidents: impl IntoIterator<Item = Incident>) -> Vec<Report> {
-    let orchestrator = UniversalOrchestrator::builder().start().await.unwrap();
-    let investigator = Investigator::new(orchestrator.clone()).await.unwrap();
+    let orchestrator = UniversalOrchestrator::builder()
+        .start()
+        .await
+        .expect("the defaults start");
+    let investigator = Investigator::new(orchestrator.clone())
+        .await
+        .expect("the specialists register");
     let mut reports = Vec::new();
     for incident in incidents {
         reports.push(
             investigator
                 .investigate(incident, &InvestigationLimits::default())
                 .await
-                .unwrap(),
+                .expect("the investigation runs"),
         );
     }
     orchestrator.shutdown().await;

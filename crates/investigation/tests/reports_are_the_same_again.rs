@@ -10,9 +10,9 @@ use universal_orchestrator_investigation::{
 
 /// The report without its times.
 fn timeless(report: &Report) -> String {
-    let mut report = serde_json::to_value(report).unwrap();
+    let mut report = serde_json::to_value(report).expect("a report is JSON");
     report["run"] = Value::Null;
-    for run in report["specialists"].as_array_mut().unwrap() {
+    for run in report["specialists"].as_array_mut().expect("it is a list") {
         run["elapsed_us"] = Value::Null;
     }
     report.to_string()
@@ -23,17 +23,19 @@ fn on_threads(threads: usize) -> Vec<String> {
         .worker_threads(threads)
         .enable_all()
         .build()
-        .unwrap();
+        .expect("a runtime can be built");
     runtime.block_on(async {
         let orchestrator = orchestrator().await;
-        let investigator = Investigator::new(orchestrator.clone()).await.unwrap();
+        let investigator = Investigator::new(orchestrator.clone())
+            .await
+            .expect("the specialists register");
         let mut reports = Vec::new();
         for _ in 0..10 {
             let limits = InvestigationLimits::default();
             let report = investigator
                 .investigate(slow_search(), &limits)
                 .await
-                .unwrap();
+                .expect("the investigation runs");
             reports.push(timeless(&report));
         }
         orchestrator.shutdown().await;

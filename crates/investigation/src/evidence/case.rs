@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) target: usize,
     /// Rows that end before the onset.
     pub(crate) before: Vec<usize>,
+    /// All other rows.
+    pub(crate) after: Vec<usize>,
     /// Rows after it in which the target's symptom is strongest.
     pub(crate) telling: Vec<usize>,
     pub(crate) symptom: Option<Symptom>,
@@ -38,7 +40,8 @@ impl Case {
         let topology = Topology::of(&incident.graph, &nodes);
         let before = rows_before(&incident);
         let rows = incident.telemetry.starts().len();
-        let after: Vec<usize> = (0..rows).filter(|row| !before.contains(row)).collect();
+        // `before` is ascending: it holds the first rows.
+        let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
         Self {
             incident,
@@ -46,6 +49,7 @@ impl Case {
             topology,
             target,
             before,
+            after,
             telling,
             symptom,
         }
@@ -73,20 +77,17 @@ impl Case {
     }
 }
 
-/// Rows whose interval ends by the time of the target; without such rows the first, unless a baseline makes it needless.
+/// Rows whose interval ends by the time of the target; the first when there are none, or when all of them do.
 fn rows_before(incident: &Incident) -> Vec<usize> {
     let starts = incident.telemetry.starts();
     let step = incident.telemetry.step().unwrap_or(0.0);
-    let ended: Vec<usize> = match incident.target.at {
+    let ended = match incident.target.at {
         // The half second forgives rounding of either time.
-        Some(at) => (0..starts.len())
-            .filter(|row| starts[*row] + step <= at + 0.5)
-            .collect(),
-        None => Vec::new(),
+        Some(at) => starts.partition_point(|start| start + step <= at + 0.5),
+        None => 0,
     };
-    let some_left = ended.len() < starts.len();
-    if !ended.is_empty() && some_left {
-        return ended;
+    if ended > 0 && ended < starts.len() {
+        return (0..ended).collect();
     }
     let first_row_counts = starts.len() > 1;
     if first_row_counts {

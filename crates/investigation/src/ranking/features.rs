@@ -200,10 +200,8 @@ fn explained(node: Option<&Observation>, sure: f64, target: &Observation) -> f64
 /// The cosine between the excess of two nodes over the rows after the onset; rows that one of them lacks are left out.
 fn pattern(case: &Case, node: &Observation, target: &Observation) -> f64 {
     let (mut product, mut of_node, mut of_target) = (0.0, 0.0, 0.0);
-    for (row, (a, b)) in node.rows.iter().zip(&target.rows).enumerate() {
-        if let (Some(a), Some(b)) = (a, b)
-            && !case.before.contains(&row)
-        {
+    for row in &case.after {
+        if let (Some(a), Some(b)) = (node.rows[*row], target.rows[*row]) {
             product += a * b;
             of_node += a * a;
             of_target += b * b;
