@@ -99,7 +99,7 @@ fn headline(out: &mut String, report: &Report, style: Style) -> std::fmt::Result
         (Verdict::Diagnosed, Some(first)) => (
             AnsiColor::Red,
             format!(
-                "diagnosed: {}, confidence {:.2}",
+                "diagnosed: {}, confidence {:.3}",
                 printable(&first.node),
                 first.confidence
             ),
