@@ -27,12 +27,58 @@ pub(crate) struct Ground {
     pub(crate) normal: Telemetry,
     /// Where symptoms are looked for: the entry that most requests come in by.
     pub(crate) target: String,
+    /// How much each node's seconds and failed requests of an interval vary.
+    variation: BTreeMap<String, [f64; 2]>,
 }
 
 /// Intervals of an incident.
 pub(crate) const ROWS: usize = 5;
 
 impl Ground {
+    pub(crate) fn new(name: &str, graph: CallGraph, normal: Telemetry, target: &str) -> Self {
+        let of = |node: &str, signal: Signal| {
+            let requests = normal.series(node, Signal::Requests).unwrap_or(&[]);
+            let values = normal.series(node, signal).unwrap_or(&[]);
+            let mass = |(value, count): (&f64, &f64)| badness(*value, signal) * count;
+            usual_width(values.iter().zip(requests).map(mass).collect())
+        };
+        let both = |node: &str| {
+            [
+                of(node, Signal::LatencyAverage),
+                of(node, Signal::Availability),
+            ]
+        };
+        let variation = normal
+            .nodes()
+            .iter()
+            .map(|node| (node.to_string(), both(node)))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            graph,
+            normal,
+            target: target.to_owned(),
+            variation,
+        }
+    }
+
+    /// The share of a callee's excess that can reach the caller: what varies more than its caller is not waited for.
+    fn passed_on(&self, callee: &str, caller: &str, as_errors: bool) -> f64 {
+        let of = |node: &str| {
+            let variation = self
+                .variation
+                .get(node)
+                .map_or(0.0, |both| both[usize::from(as_errors)]);
+            // One request more or less is no variation to conclude from.
+            if as_errors {
+                variation.max(1.0)
+            } else {
+                variation.max(1e-3)
+            }
+        };
+        (of(caller) / of(callee)).min(1.0)
+    }
+
     /// The first half, as a baseline.
     pub(crate) fn baseline(&self) -> Telemetry {
         self.normal.rows(0, self.normal.starts().len() / 2)
@@ -116,7 +162,7 @@ pub(crate) fn inject(
         drift(&mut incident.telemetry, rng);
     }
     let course = course(onset, rng);
-    let flow = flow(ground, &incident, cause, rng);
+    let flow = flow(ground, &incident, cause, as_errors, rng);
     let reached = *flow.get(&ground.target)?;
     if reached <= 0.0 {
         return None;
@@ -194,7 +240,13 @@ fn course(onset: f64, rng: &mut Rng) -> [f64; ROWS] {
 
 /// The excess of each node for an excess of one at the cause: carried to its callers in proportion to their requests,
 /// with losses and gains; some callees of the cause look slower too, and some neighbour may be a second view of it.
-fn flow(ground: &Ground, incident: &Incident, cause: &str, rng: &mut Rng) -> BTreeMap<String, f64> {
+fn flow(
+    ground: &Ground,
+    incident: &Incident,
+    cause: &str,
+    as_errors: bool,
+    rng: &mut Rng,
+) -> BTreeMap<String, f64> {
     let traffic = |node: &str| {
         let requests = incident
             .telemetry
@@ -220,7 +272,8 @@ fn flow(ground: &Ground, incident: &Incident, cause: &str, rng: &mut Rng) -> BTr
                 } else {
                     0.0
                 };
-                let passed = mass * share * (0.5 + 0.6 * rng.f64());
+                let waited_for = ground.passed_on(node, &caller, as_errors);
+                let passed = mass * share * waited_for * (0.5 + 0.6 * rng.f64());
                 if passed > 1e-4 {
                     *flow.entry(caller.clone()).or_default() += passed;
                     next.push((caller, passed));
@@ -350,25 +403,32 @@ pub(crate) fn surge(telemetry: &mut Telemetry, node: &str, factor: f64, course: 
 
 fn usual_deviation(ground: &Ground, signal: Signal) -> f64 {
     let series = ground.normal.series(&ground.target, signal).unwrap_or(&[]);
-    let bad: Vec<f64> = series
-        .iter()
-        .filter(|v| !v.is_nan())
-        .map(|v| {
-            if signal == Signal::Availability {
-                (100.0 - v) / 100.0
-            } else {
-                *v
-            }
-        })
-        .collect();
-    let mut sorted = bad;
-    sorted.sort_by(f64::total_cmp);
-    let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
-    ((at(0.95) - at(0.05)) / 3.29).max(if signal == Signal::Availability {
+    let width = usual_width(series.iter().map(|value| badness(*value, signal)).collect());
+    width.max(if signal == Signal::Availability {
         0.002
     } else {
         1e-4
     })
+}
+
+/// Larger is worse: seconds, or the share that failed.
+fn badness(value: f64, signal: Signal) -> f64 {
+    if signal == Signal::Availability {
+        (100.0 - value) / 100.0
+    } else {
+        value
+    }
+}
+
+/// A standard deviation from the central 90 %.
+fn usual_width(mut values: Vec<f64>) -> f64 {
+    values.retain(|value| !value.is_nan());
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let at = |share: f64| values[(last as f64 * share) as usize];
+    (at(0.95) - at(0.05)) / 3.29
 }
 
 fn mean(series: &[f64]) -> Option<f64> {

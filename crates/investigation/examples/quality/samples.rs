@@ -137,12 +137,13 @@ fn ground(scenario: &Path, name: &str) -> Result<Ground, Failure> {
         .graph(scenario.join("graph.csv"))
         .baseline(scenario.join("noissue/metrics.csv"));
     let incident = files.read()?;
-    Ok(Ground {
-        name: name.to_owned(),
-        graph: incident.graph,
-        normal: incident.baseline.unwrap_or_default(),
-        target: incident.target.node.to_string(),
-    })
+    let normal = incident.baseline.unwrap_or_default();
+    Ok(Ground::new(
+        name,
+        incident.graph,
+        normal,
+        &incident.target.node,
+    ))
 }
 
 /// Windows of the second half, as they were recorded.

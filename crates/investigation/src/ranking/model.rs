@@ -38,9 +38,9 @@ pub struct Weights {
 /// Fitted on injected faults; `docs/investigation-quality.md` says how.
 const WEIGHTS: Weights = Weights {
     node: [
-        0.30, -0.08, 0.77, 0.43, 1.86, 3.95, 3.77, 1.81, 3.06, 2.17, 2.08, 0.61, -4.08, -4.00,
+        1.73, -0.60, 0.13, 0.21, 2.50, 4.32, 1.83, 3.48, 2.93, 0.01, 1.59, 0.97, -3.60, -4.00,
     ],
-    fault: [-4.72, 3.40, 0.10, 0.38, 0.38],
+    fault: [-5.56, 2.06, -0.03, 0.48, 0.45],
 };
 
 impl Weights {
