@@ -21,16 +21,49 @@ pub(crate) struct Spread {
 /// `values` is scratch space; its order changes.
 pub(crate) fn spread(values: &mut Vec<f64>) -> Option<Spread> {
     values.retain(|value| !value.is_nan());
+    let first = *values.first()?;
+    if values.iter().all(|value| *value == first) {
+        return Some(Spread {
+            level: first,
+            sigma: 0.0,
+        });
+    }
     let level = quantile(values, 0.5)?;
-    let width = quantile(values, 0.975)? - quantile(values, 0.025)?;
+    // Finding the median has put smaller values before it and larger ones after it.
+    let (low, high) = (
+        place(values.len() - 1, 0.025),
+        place(values.len() - 1, 0.975),
+    );
+    let middle = place(values.len() - 1, 0.5);
+    let (below, above) = values.split_at_mut(middle);
+    let least = if low < middle { nth(below, low) } else { level };
+    let most = if high > middle {
+        nth(above, high - middle)
+    } else {
+        level
+    };
     for value in values.iter_mut() {
         *value = (*value - level).abs();
     }
     let mad = quantile(values, 0.5)?;
     Some(Spread {
         level,
-        sigma: (mad * MAD_TO_SIGMA).max(width / CENTRAL_95_IN_SIGMA),
+        sigma: (mad * MAD_TO_SIGMA).max((most - least) / CENTRAL_95_IN_SIGMA),
     })
+}
+
+/// The index of a quantile among values up to index `last`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place between 0 and the last index"
+)]
+fn place(last: usize, share: f64) -> usize {
+    ((last as f64) * share).round() as usize
+}
+
+fn nth(values: &mut [f64], place: usize) -> f64 {
+    *values.select_nth_unstable_by(place, f64::total_cmp).1
 }
 
 /// The value below which a share of `share` of the values lies, or `None` for no values.
@@ -39,12 +72,7 @@ pub(crate) fn spread(values: &mut Vec<f64>) -> Option<Spread> {
 /// `values` is scratch space without missing values; its order changes.
 pub(crate) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place between 0 and the last index"
-    )]
-    let place = ((last as f64) * share).round() as usize;
+    let place = place(last, share);
     let (below, value, _) = values.select_nth_unstable_by(place, f64::total_cmp);
     let value = *value;
     if share == 0.5 && last % 2 == 1 {
@@ -103,6 +131,21 @@ mod tests {
         let spread = spread(&mut values).unwrap();
         assert_eq!(spread.level, 100.0);
         assert!(spread.sigma > 10.0, "{spread:?}");
+    }
+
+    #[test]
+    fn few_values_have_a_spread_as_well() {
+        let check = |values: &[f64], level: f64, sigma: f64| {
+            let found = spread(&mut values.to_vec()).unwrap();
+            assert!((found.level - level).abs() < 1e-12, "{values:?} {found:?}");
+            assert!((found.sigma - sigma).abs() < 1e-12, "{values:?} {found:?}");
+        };
+        check(&[3.0], 3.0, 0.0);
+        check(&[1.0, 3.0], 2.0, MAD_TO_SIGMA);
+        check(&[9.0, 1.0, 3.0], 3.0, 2.0 * MAD_TO_SIGMA);
+        let mut hundred: Vec<f64> = (0..=100).map(f64::from).collect();
+        hundred.reverse();
+        check(&hundred, 50.0, 25.0 * MAD_TO_SIGMA);
     }
 
     #[test]
