@@ -16,11 +16,19 @@ pub(crate) const DOCUMENTS: &[Document] = &[
         universal_orchestrator::config::configuration_markdown,
     ),
     ("docs/configuration.schema.json", configuration_schema),
+    ("docs/investigation.schema.json", report_schema),
     ("docs/metrics.md", universal_orchestrator::metrics::markdown),
 ];
 
 fn configuration_schema() -> String {
     format!("{:#}", universal_orchestrator::config::json_schema())
+}
+
+fn report_schema() -> String {
+    format!(
+        "{:#}",
+        universal_orchestrator_investigation::report_schema()
+    )
 }
 
 /// Writes the documents, or with `check` compares them and fails when one differs.

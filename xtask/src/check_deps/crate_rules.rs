@@ -103,7 +103,7 @@ pub(crate) const ROOM_RULES: &[RoomRule] = &[
     RoomRule {
         room: Room::Xtask,
         folder: "xtask",
-        normal: &[Room::Core, Room::Bundle],
+        normal: &[Room::Core, Room::Investigation, Room::Bundle],
         dev: &[],
     },
 ];

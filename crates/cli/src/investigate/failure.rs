@@ -1,0 +1,58 @@
+//! Why there is no report, and the exit code that says so.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use universal_orchestrator::StartError;
+use universal_orchestrator_investigation::{InvestigateError, ReadError};
+
+/// Why the command ends without a report.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("failed to start the orchestrator")]
+    Start(#[from] StartError),
+    #[error("failed to investigate")]
+    Investigate(#[from] InvestigateError),
+    #[error("failed to start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("failed to write the report as JSON")]
+    Json(#[source] serde_json::Error),
+    #[error("failed to write the report to standard output")]
+    Write(#[source] io::Error),
+}
+
+impl Failure {
+    /// 3 for input that cannot be read, 4 for everything else; `--help` lists them.
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Read(_) => 3,
+            _ => 4,
+        })
+    }
+
+    /// One line with all causes. Control characters of names are shown as escapes.
+    pub(crate) fn tell(&self, to: &mut impl Write) -> io::Result<()> {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        // A read error's text has its cause in it already.
+        while let Some(error) = cause.filter(|_| !matches!(self, Self::Read(_))) {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        let shown: String = text
+            .chars()
+            .flat_map(|c| {
+                if c.is_control() {
+                    c.escape_unicode().collect()
+                } else {
+                    vec![c]
+                }
+            })
+            .collect();
+        writeln!(to, "investigate: {shown}")
+    }
+}

@@ -1,0 +1,97 @@
+//! `investigate`: finds the cause of an incident in recorded telemetry, and says how sure it is.
+
+mod arguments;
+mod failure;
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use universal_orchestrator::{Limits, UniversalOrchestrator};
+use universal_orchestrator_investigation::{
+    Incident, IncidentFiles, InvestigationLimits, Investigator, Report, Style, Verdict, render,
+};
+
+use arguments::{Arguments, Color, Input, Output, RecordedIncident};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let Input::Incident(incident) = arguments.input;
+    match investigate(&incident) {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nobody is left to tell when standard error is gone.
+            let _ = failure.tell(&mut io::stderr().lock());
+            failure.code()
+        }
+    }
+}
+
+fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
+    let mut files = IncidentFiles::in_folder(&arguments.path);
+    if let Some(graph) = &arguments.graph {
+        files = files.graph(graph);
+    }
+    if let Some(baseline) = &arguments.baseline {
+        files = files.baseline(baseline);
+    }
+    let incident = files.read()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let report = runtime.block_on(report(incident, arguments))?;
+    write_out(&report, &arguments.output)?;
+    Ok(if arguments.output.exit_code {
+        code_of(report.verdict)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Report, Failure> {
+    let orchestrator = UniversalOrchestrator::builder().start().await?;
+    let investigator = Investigator::new(orchestrator.clone()).await?;
+    let mut limits = InvestigationLimits::default();
+    limits.deadline = arguments.limits.deadline;
+    if let Some(calls) = arguments.limits.budget {
+        limits.budget = Limits::unlimited().with_calls(calls);
+    }
+    let report = investigator.investigate(incident, &limits).await?;
+    orchestrator.shutdown().await;
+    Ok(report)
+}
+
+fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {
+    let mut text = if output.json {
+        serde_json::to_string_pretty(report).map_err(Failure::Json)?
+    } else {
+        let color = match output.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        render(report, Style { color, columns: 0 })
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        // `investigate … | head` has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(Failure::Write),
+    }
+}
+
+fn code_of(verdict: Verdict) -> ExitCode {
+    ExitCode::from(match verdict {
+        Verdict::Diagnosed => 0,
+        Verdict::NoFault => 10,
+        Verdict::InsufficientEvidence => 11,
+    })
+}

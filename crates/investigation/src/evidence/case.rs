@@ -1,0 +1,98 @@
+//! An incident made ready for the specialists: nodes in one order, rows sorted into before and telling.
+
+use std::sync::Arc;
+
+use super::symptom::Symptom;
+use crate::graph::Topology;
+use crate::incident::Incident;
+use crate::telemetry::Signal;
+
+/// What every specialist reads. It is shared and never changes.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) incident: Incident,
+    /// All nodes of graph and metrics, by name, so that the order of columns does not matter.
+    pub(crate) nodes: Vec<Arc<str>>,
+    pub(crate) topology: Topology,
+    /// The target's place in `nodes`.
+    pub(crate) target: usize,
+    /// Rows that end before the onset.
+    pub(crate) before: Vec<usize>,
+    /// All other rows.
+    pub(crate) after: Vec<usize>,
+    /// Rows after it in which the target's symptom is strongest.
+    pub(crate) telling: Vec<usize>,
+    pub(crate) symptom: Option<Symptom>,
+}
+
+impl Case {
+    pub(crate) fn of(incident: Incident) -> Self {
+        let mut nodes: Vec<Arc<str>> = incident
+            .graph
+            .nodes()
+            .chain(incident.telemetry.nodes())
+            .chain([&incident.target.node])
+            .cloned()
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let target = nodes.partition_point(|node| *node < incident.target.node);
+        let topology = Topology::of(&incident.graph, &nodes);
+        let before = rows_before(&incident);
+        let rows = incident.telemetry.starts().len();
+        // `before` is ascending: it holds the first rows.
+        let after: Vec<usize> = (before.len()..rows).collect();
+        let (symptom, telling) = Symptom::of(&incident, &before, &after);
+        Self {
+            incident,
+            nodes,
+            topology,
+            target,
+            before,
+            after,
+            telling,
+            symptom,
+        }
+    }
+
+    /// The node's requests of an interval, or `None` where they are missing.
+    pub(crate) fn requests(&self, node: &str) -> Option<&[f64]> {
+        self.incident.telemetry.series(node, Signal::Requests)
+    }
+
+    /// The node's series of the incident and of the baseline, in the first of `signals` that the incident has.
+    pub(crate) fn series(
+        &self,
+        node: &str,
+        signals: &[Signal],
+    ) -> Option<(&[f64], Option<&[f64]>)> {
+        signals.iter().find_map(|signal| {
+            let values = self.incident.telemetry.series(node, *signal)?;
+            let baseline = self.incident.baseline.as_ref();
+            Some((
+                values,
+                baseline.and_then(|baseline| baseline.series(node, *signal)),
+            ))
+        })
+    }
+}
+
+/// Rows whose interval ends by the time of the target; the first when there are none, or when all of them do.
+fn rows_before(incident: &Incident) -> Vec<usize> {
+    let starts = incident.telemetry.starts();
+    let step = incident.telemetry.step().unwrap_or(0.0);
+    let ended = match incident.target.at {
+        // The half second forgives rounding of either time.
+        Some(at) => starts.partition_point(|start| start + step <= at + 0.5),
+        None => 0,
+    };
+    if ended > 0 && ended < starts.len() {
+        return (0..ended).collect();
+    }
+    let first_row_counts = starts.len() > 1;
+    if first_row_counts {
+        vec![0]
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,71 @@
+//! What a specialist hands on.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::Metric;
+
+/// What a value is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceSource {
+    /// The baseline alone.
+    Baseline,
+    /// The incident's rows before the onset alone.
+    BeforeOnset,
+    /// Both, weighted by how well they agree.
+    Both,
+}
+
+/// One series of one node in the telling rows, against its reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    /// The node.
+    pub node: String,
+    /// What was measured.
+    pub metric: Metric,
+    /// What the reference is made of.
+    pub reference_source: ReferenceSource,
+    /// The level to compare with: seconds, requests of an interval, or the share of requests that failed.
+    pub reference: f64,
+    /// The level in the telling rows, in the unit of `reference`.
+    pub value: f64,
+    /// How much `value - reference` varies in normal operation, as a standard deviation.
+    pub sigma: f64,
+    /// `value - reference` in units of `sigma`, cut to ±1000.
+    pub deviation: f64,
+    /// What came on top in an interval: seconds spent by all requests together, failed requests, or requests.
+    pub excess: f64,
+    /// The standard deviation of `excess` in normal operation.
+    pub excess_sigma: f64,
+    /// What came on top in each interval of the incident; `null` where the value is missing.
+    pub rows: Vec<Option<f64>>,
+}
+
+impl Observation {
+    /// Largest absolute value of [`deviation`](Self::deviation).
+    pub const DEVIATION_MAX: f64 = 1_000.0;
+}
+
+/// A series that could not be judged. It speaks neither for a node nor against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unknown {
+    /// The node.
+    pub node: String,
+    /// What would have been looked at.
+    pub metric: Metric,
+    /// Why it could not be judged.
+    pub reason: String,
+}
+
+/// All that one specialist found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
+    /// Series that were judged, in the order of nodes.
+    pub observations: Vec<Observation>,
+    /// Series that were not.
+    pub unknown: Vec<Unknown>,
+}

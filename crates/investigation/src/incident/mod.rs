@@ -1,0 +1,36 @@
+//! An incident: the symptom, what was measured, and who calls whom.
+
+mod read;
+
+pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
+
+use std::sync::Arc;
+
+use crate::graph::CallGraph;
+use crate::telemetry::{Signal, Telemetry};
+
+/// Where the symptom shows, and when the incident was noticed or began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The node at which users see the trouble.
+    pub node: Arc<str>,
+    /// The series that shows it: a latency or availability.
+    pub signal: Signal,
+    /// Seconds since 1970, if known. Intervals that end by then count as before the incident.
+    pub at: Option<f64>,
+}
+
+/// What an investigation starts from. All of it is data; nothing of it is changed.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// The symptom.
+    pub target: Target,
+    /// What was measured around the incident.
+    pub telemetry: Telemetry,
+    /// What was measured in normal operation, if known.
+    pub baseline: Option<Telemetry>,
+    /// Who calls whom.
+    pub graph: CallGraph,
+    /// What the reader met and worked around, in words for the report.
+    pub notes: Vec<String>,
+}

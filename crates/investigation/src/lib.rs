@@ -1,0 +1,72 @@
+//! Finds the node that caused an incident, from recorded telemetry and the call graph, and says how sure it is.
+//!
+//! No model is asked anything: specialists, which are agents of an orchestrator, compare every series with its baseline,
+//! a ranking over the call graph weighs what they found, and bounds decide what may be said.
+//! `docs/investigation.md` tells the method and the formats, `docs/investigation-quality.md` how well it works.
+//!
+//! ```
+//! use universal_orchestrator::UniversalOrchestrator;
+//! use universal_orchestrator_investigation::{
+//!     CallGraph, Incident, InvestigationLimits, Investigator, Signal, Target, Telemetry, Verdict,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut graph = CallGraph::new();
+//! graph.add_call("shop", "search");
+//! graph.add_call("search", "database");
+//!
+//! // Five minutes a row; the second row is when somebody noticed.
+//! let mut telemetry = Telemetry::over(vec![0.0, 300.0, 600.0, 900.0, 1200.0]);
+//! for (node, latency) in [
+//!     ("shop", [0.20, 0.20, 0.45, 0.46, 0.20]),
+//!     ("search", [0.10, 0.10, 0.35, 0.36, 0.10]),
+//!     ("database", [0.01, 0.01, 0.01, 0.01, 0.01]),
+//! ] {
+//!     telemetry.insert(node, Signal::LatencyAverage, latency.to_vec());
+//!     telemetry.insert(node, Signal::Requests, vec![400.0; 5]);
+//! }
+//! let target = Target { node: "shop".into(), signal: Signal::LatencyAverage, at: Some(450.0) };
+//! let incident = Incident { target, telemetry, baseline: None, graph, notes: Vec::new() };
+//!
+//! let orchestrator = UniversalOrchestrator::builder().start().await?;
+//! let investigator = Investigator::new(orchestrator.clone()).await?;
+//! let report = investigator.investigate(incident, &InvestigationLimits::default()).await?;
+//! assert_eq!(report.verdict, Verdict::Diagnosed);
+//! assert_eq!(report.root_cause.ranking[0].node, "search");
+//! orchestrator.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod evidence;
+mod graph;
+mod incident;
+mod investigator;
+mod ranking;
+mod report;
+mod specialist;
+mod statistics;
+mod telemetry;
+#[cfg(test)]
+mod test_data;
+mod verdict;
+mod wave;
+
+pub mod calibration;
+
+pub use evidence::{Findings, Observation, ReferenceSource, Symptom, Unknown};
+pub use graph::CallGraph;
+pub use incident::{
+    Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+};
+pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
+pub use ranking::CandidateFeatures;
+pub use report::{
+    DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
+    ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+};
+pub use specialist::Specialty;
+pub use telemetry::{Metric, Signal, Statistic, Telemetry};
+pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
+pub use wave::SpecialistRun;

@@ -1,0 +1,137 @@
+//! The report: what was found, how sure it is, and what could not be known.
+
+mod build;
+mod probe;
+mod terminal;
+
+pub use probe::Probe;
+pub use terminal::{Style, render};
+
+pub(crate) use build::build;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Observation, Symptom, Unknown};
+use crate::ranking::CandidateFeatures;
+use crate::telemetry::{Metric, Statistic};
+use crate::verdict::Verdict;
+use crate::wave::SpecialistRun;
+
+/// Version of the report's form; it changes when a key changes its meaning or goes away.
+pub const REPORT_VERSION: u32 = 1;
+
+/// All that an investigation says. As JSON it follows `docs/investigation.schema.json`.
+///
+/// Two reports on the same data are equal but for [`run`](Self::run) and the times in [`specialists`](Self::specialists).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// [`REPORT_VERSION`].
+    pub report_version: u32,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Probability that there is a fault at all, 0 to 1.
+    pub fault_probability: f64,
+    /// Where the symptom shows.
+    pub target: ReportTarget,
+    /// How strong the symptom is; `null` when the target could not be judged.
+    pub symptom: Option<Symptom>,
+    /// The nodes that may have caused it.
+    pub root_cause: RootCause,
+    /// The observations of the nodes that the ranking begins with, and of the target.
+    pub evidence: Vec<Observation>,
+    /// What to look at next, the most valuable first; empty when diagnosed.
+    pub next_probes: Vec<Probe>,
+    /// Series that could not be judged, at most [`UNKNOWN_MAX`].
+    pub unknown: Vec<Unknown>,
+    /// How many could not be judged in all.
+    pub unknown_total: usize,
+    /// What the reader met and worked around, and what limits the answer.
+    pub notes: Vec<String>,
+    /// What was read.
+    pub data: DataSummary,
+    /// What became of each specialist.
+    pub specialists: Vec<SpecialistRun>,
+    /// When this report was made.
+    pub run: RunSummary,
+}
+
+/// Entries of [`Report::unknown`] at most.
+pub const UNKNOWN_MAX: usize = 50;
+/// Entries of [`RootCause::ranking`] at most.
+pub const RANKING_MAX: usize = 100;
+/// Nodes of the ranking whose observations are reported.
+pub const EVIDENCE_NODES_MAX: usize = 3;
+
+/// The symptom's place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportTarget {
+    /// The node.
+    pub node: String,
+    /// The metric.
+    pub metric: Metric,
+    /// The statistic of the metric.
+    pub statistic: Statistic,
+    /// When it was noticed, in seconds since 1970.
+    pub at: Option<f64>,
+    /// Starts of the intervals in which the symptom is strongest, in seconds since 1970.
+    pub telling: Vec<f64>,
+}
+
+/// The ranking.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RootCause {
+    /// Nodes in total order, the likeliest first; empty unless diagnosed. At most [`RANKING_MAX`].
+    pub ranking: Vec<RankedNode>,
+}
+
+/// One place of the ranking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RankedNode {
+    /// The node.
+    pub node: String,
+    /// Probability that it is the cause, 0 to 1.
+    pub confidence: f64,
+    /// Calls between the target and the node; `null` when no chain of calls leads there.
+    pub distance: Option<u32>,
+    /// What the confidence rests on.
+    pub features: CandidateFeatures,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataSummary {
+    /// Nodes of metrics and graph.
+    pub nodes: usize,
+    /// Calls of the graph.
+    pub calls: usize,
+    /// Series of the incident.
+    pub series: usize,
+    /// Intervals of the incident.
+    pub intervals: usize,
+    /// Intervals before the onset.
+    pub intervals_before: usize,
+    /// Intervals of the baseline; 0 when there is none.
+    pub baseline_intervals: usize,
+}
+
+/// When the investigation ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunSummary {
+    /// Its end, in milliseconds since 1970.
+    pub ended_at_unix_ms: u64,
+    /// From the case to the report, in microseconds.
+    pub elapsed_us: u64,
+}
+
+/// The JSON schema of a report.
+#[must_use]
+pub fn report_schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}

@@ -1,0 +1,56 @@
+//! What to look at next when the evidence does not suffice.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::RankedNode;
+use crate::evidence::Case;
+
+/// One thing to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The node.
+    pub node: String,
+    /// What to look for.
+    pub action: String,
+    /// What a clear answer would be worth: the variance of "it is the cause" that it removes, 0 to 0.25.
+    pub value: f64,
+}
+
+/// Probes at most.
+const PROBES_MAX: usize = 5;
+
+/// The target first when it could not be judged, then the nodes about which the answer is most open.
+pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bool) -> Vec<Probe> {
+    let target = &case.incident.target;
+    let metric = target.signal.metric();
+    let mut probes = Vec::new();
+    if !target_judged {
+        probes.push(Probe {
+            node: target.node.to_string(),
+            action: format!("record its {metric} before and during the incident: without it nothing can be compared"),
+            value: 0.25,
+        });
+    }
+    for ranked in ranking {
+        let value = ranked.confidence * (1.0 - ranked.confidence);
+        if value <= 0.0 || probes.len() >= PROBES_MAX {
+            continue;
+        }
+        probes.push(Probe {
+            node: ranked.node.clone(),
+            action: format!(
+                "read its logs, traces and changes around the onset: they confirm or exclude a cause that its {metric} shows with {:.0} %",
+                ranked.confidence * 100.0
+            ),
+            value,
+        });
+    }
+    probes.sort_by(|a, b| {
+        b.value
+            .total_cmp(&a.value)
+            .then_with(|| a.node.cmp(&b.node))
+    });
+    probes
+}

@@ -1,0 +1,56 @@
+//! Traffic: how many requests a node gets, against what it gets otherwise.
+
+use std::ops::Range;
+
+use super::measure::Rows;
+use crate::evidence::{Case, Findings, Prior};
+use crate::statistics::spread;
+use crate::telemetry::{Metric, Signal};
+
+/// What the number of requests varies by without a baseline, as a share of the level, beside the root of the number.
+const SHARED_VARIATION: f64 = 0.1;
+
+/// Compares the requests of the nodes with their reference.
+pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
+    let mut scratch = Vec::new();
+    for node in &case.nodes[nodes] {
+        let Some((values, baseline)) = case.series(node, &[Signal::Requests]) else {
+            continue;
+        };
+        let ones = vec![1.0; values.len()];
+        let rows = Rows {
+            node,
+            metric: Metric::Requests,
+            values,
+            weights: &ones,
+        };
+        let usual = baseline.and_then(|values| {
+            scratch.clear();
+            scratch.extend_from_slice(values);
+            spread(&mut scratch)
+        });
+        let before = rows.mean(&case.before);
+        let level = before
+            .map(|(level, _, _)| level)
+            .or(usual.map(|usual| usual.level))
+            .unwrap_or(0.0);
+        // Arrivals are counted: their variance is at least their number (Poisson).
+        let counting = (level + 1.0).sqrt();
+        let prior = Prior {
+            before: before.map(|(level, _, count)| (level, count)),
+            baseline: usual,
+            sigma_without_baseline: counting.hypot(level * SHARED_VARIATION),
+            sigma_min: counting,
+        };
+        let Some(reference) = prior.reference() else {
+            findings
+                .unknown
+                .push(rows.unknown("no value before the onset and none in the baseline"));
+            continue;
+        };
+        match rows.against(case, &reference) {
+            Ok(observation) => findings.observations.push(observation),
+            Err(unknown) => findings.unknown.push(unknown),
+        }
+    }
+}
