@@ -44,6 +44,7 @@ impl AutomationPlugin {
         "sleeps and wakes agents, breaks circuits, recovers, follows rules, limits, sheds and scales",
         HookSet::none()
             .guard(HookPoint::Submit)
+            .observe(HookPoint::Submit)
             .observe(HookPoint::Register)
             .observe(HookPoint::Deregister)
             .observe(HookPoint::Complete)
@@ -132,6 +133,7 @@ impl Plugin for AutomationPlugin {
         match what {
             Observed::Registered { agent, .. } => inner.registered(agent),
             Observed::Deregistered { agent } => inner.deregistered(agent),
+            Observed::Submitted { .. } => inner.accepted(),
             Observed::Completed { task, outcome } => inner.completed(task, outcome),
             Observed::Failed { task, outcome } => inner.failed(task, outcome, context.wall_time()),
             Observed::Retrying {
@@ -188,9 +190,6 @@ impl Automation {
         if settings.config.breakers.enabled
             && let Err(wait) = self.breakers.admit(task, self.now())
         {
-            if shedding.enabled {
-                self.shedding.ended();
-            }
             let name = task.task().task_type().map_or("", |name| name.as_str());
             let when = match wait.is_zero() {
                 true => "its probes are under way, come back when they have ended".to_owned(),
@@ -205,6 +204,12 @@ impl Automation {
             self.wake(&agent, WakeCause::Demand);
         }
         Verdict::Allow
+    }
+
+    fn accepted(&self) {
+        if self.settings().config.shedding.enabled {
+            self.shedding.accepted();
+        }
     }
 
     fn registered(&self, agent: &AgentId) {
