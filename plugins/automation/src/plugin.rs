@@ -52,6 +52,8 @@ impl AutomationPlugin {
             .observe(HookPoint::Retry)
             .observe(HookPoint::Cancel),
     )
+    // What it does about a task has effects: nobody wakes agents or takes a probe who may not submit.
+    .after_if_linked(&["security"])
     .example(include_str!("../example.toml"));
 
     /// Makes the plugin.
