@@ -32,6 +32,8 @@ struct Guarded {
     breaker: CircuitBreaker,
     /// How often it has opened: a probe of an earlier opening is none of a later one.
     opened: u64,
+    /// The last attempt of its type, on the plugin's clock.
+    recorded: Duration,
 }
 
 type Slot = Arc<Mutex<Guarded>>;
@@ -69,7 +71,12 @@ pub(crate) struct TypeBreakers {
     /// How many are not closed: while none is, no guard looks for one.
     not_closed: AtomicUsize,
     untracked: AtomicU64,
+    /// When breakers to forget were looked for last.
+    searched: Mutex<Option<Duration>>,
 }
+
+/// The least time between two searches for breakers that can be forgotten.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl TypeBreakers {
     /// Lets a task in, or says when to come back.
@@ -103,11 +110,14 @@ impl TypeBreakers {
         self.types.read().get(name).cloned()
     }
 
-    fn slot_or_new(&self, name: &TaskType, config: &BreakersConfig) -> Option<Slot> {
+    fn slot_or_new(&self, name: &TaskType, config: &BreakersConfig, now: Duration) -> Option<Slot> {
         if let Some(slot) = self.slot(name) {
             return Some(slot);
         }
         let mut types = self.types.write();
+        if types.len() >= config.types_max && !types.contains_key(name) {
+            self.forget_quiet(&mut types, config, now);
+        }
         if types.len() >= config.types_max && !types.contains_key(name) {
             self.untracked.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -116,9 +126,34 @@ impl TypeBreakers {
             Arc::new(Mutex::new(Guarded {
                 breaker: CircuitBreaker::new(config.settings()),
                 opened: 0,
+                recorded: now,
             }))
         };
         Some(Arc::clone(types.entry_ref(name).or_insert_with(new)))
+    }
+
+    /// Makes room by forgetting closed breakers whose window is over: they are as new. Who names types at random takes their places no longer than that.
+    fn forget_quiet(
+        &self,
+        types: &mut HashMap<TaskType, Slot, RandomState>,
+        config: &BreakersConfig,
+        now: Duration,
+    ) {
+        let mut searched = self.searched.lock();
+        if searched.is_some_and(|at| now.saturating_sub(at) < SEARCH_INTERVAL) {
+            return;
+        }
+        *searched = Some(now);
+        let window = Duration::from_millis(config.window_ms);
+        types.retain(|_, slot| {
+            // Somebody who holds it is about to write into it.
+            if Arc::strong_count(slot) > 1 {
+                return true;
+            }
+            let guarded = slot.lock();
+            let is_over = now.saturating_sub(guarded.recorded) >= window;
+            !(is_over && guarded.breaker.state(now) == BreakerState::Closed)
+        });
     }
 
     /// Records the outcome of an attempt. Returns whether the breaker opened.
@@ -131,7 +166,7 @@ impl TypeBreakers {
         took: Duration,
     ) -> bool {
         let name = task.task().task_type();
-        let Some(slot) = name.and_then(|name| self.slot_or_new(name, config)) else {
+        let Some(slot) = name.and_then(|name| self.slot_or_new(name, config, now)) else {
             return false;
         };
         let probing = self.not_closed.load(Ordering::Acquire) > 0;
@@ -141,6 +176,7 @@ impl TypeBreakers {
         // A probe of a breaker that was replaced meanwhile is none of this one. Dropping one takes the lock of its breaker.
         let own = probe.filter(|probe| Arc::ptr_eq(&probe.slot, &slot));
         let mut guarded = slot.lock();
+        guarded.recorded = now;
         let before = guarded.breaker.state(now);
         let is_probe = own.as_ref().is_some_and(|probe| probe.spend(&guarded));
         // What was let in before the breaker opened says nothing about now.

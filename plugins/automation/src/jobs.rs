@@ -69,7 +69,7 @@ pub(crate) async fn run(
     running.shutdown().await;
 }
 
-/// Gives a program's code its time. `None` when it took longer or panicked.
+/// Gives a program's code its time. `None` when it took longer or panicked. Calling it is part of `code`: a method that is not an `async fn` runs when it is called.
 pub(crate) async fn limited<T>(limit: Duration, code: impl Future<Output = T>) -> Option<T> {
     let guarded = AssertUnwindSafe(code).catch_unwind();
     tokio::time::timeout(limit, guarded).await.ok()?.ok()
@@ -87,9 +87,11 @@ impl Automation {
                 length,
             } => {
                 if let Some(hooks) = self.sleep_hooks()
-                    && limited(sleep_limit, hooks.checkpoint(&agent, reason))
-                        .await
-                        .is_none()
+                    && limited(sleep_limit, async {
+                        hooks.checkpoint(&agent, reason).await
+                    })
+                    .await
+                    .is_none()
                 {
                     tracing::warn!(%agent, "no checkpoint before it sleeps: it took too long or panicked");
                 }
@@ -97,7 +99,9 @@ impl Automation {
             }
             Job::Wake { agent, cause } => {
                 if let Some(hooks) = self.sleep_hooks()
-                    && limited(sleep_limit, hooks.prewarm(&agent)).await.is_none()
+                    && limited(sleep_limit, async { hooks.prewarm(&agent).await })
+                        .await
+                        .is_none()
                 {
                     tracing::warn!(%agent, "no pre-warm before it wakes: it took too long or panicked");
                 }
@@ -108,7 +112,7 @@ impl Automation {
                 self.created(creation, made);
             }
             Job::Retired { factory, agent } => {
-                if limited(create_limit, factory.retired(&agent))
+                if limited(create_limit, async { factory.retired(&agent).await })
                     .await
                     .is_none()
                 {

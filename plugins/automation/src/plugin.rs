@@ -44,6 +44,7 @@ impl AutomationPlugin {
         "sleeps and wakes agents, breaks circuits, recovers, follows rules, limits, sheds and scales",
         HookSet::none()
             .guard(HookPoint::Submit)
+            .observe(HookPoint::Submit)
             .observe(HookPoint::Register)
             .observe(HookPoint::Deregister)
             .observe(HookPoint::Complete)
@@ -51,6 +52,8 @@ impl AutomationPlugin {
             .observe(HookPoint::Retry)
             .observe(HookPoint::Cancel),
     )
+    // What it does about a task has effects: nobody wakes agents or takes a probe who may not submit.
+    .after_if_linked(&["security"])
     .example(include_str!("../example.toml"));
 
     /// Makes the plugin.
@@ -132,6 +135,7 @@ impl Plugin for AutomationPlugin {
         match what {
             Observed::Registered { agent, .. } => inner.registered(agent),
             Observed::Deregistered { agent } => inner.deregistered(agent),
+            Observed::Submitted { .. } => inner.accepted(),
             Observed::Completed { task, outcome } => inner.completed(task, outcome),
             Observed::Failed { task, outcome } => inner.failed(task, outcome, context.wall_time()),
             Observed::Retrying {
@@ -188,9 +192,6 @@ impl Automation {
         if settings.config.breakers.enabled
             && let Err(wait) = self.breakers.admit(task, self.now())
         {
-            if shedding.enabled {
-                self.shedding.ended();
-            }
             let name = task.task().task_type().map_or("", |name| name.as_str());
             let when = match wait.is_zero() {
                 true => "its probes are under way, come back when they have ended".to_owned(),
@@ -205,6 +206,12 @@ impl Automation {
             self.wake(&agent, WakeCause::Demand);
         }
         Verdict::Allow
+    }
+
+    fn accepted(&self) {
+        if self.settings().config.shedding.enabled {
+            self.shedding.accepted();
+        }
     }
 
     fn registered(&self, agent: &AgentId) {

@@ -10,7 +10,7 @@ use crate::config::SheddingConfig;
 #[derive(Debug, Default)]
 pub(crate) struct Shedding {
     level: AtomicU8,
-    /// Waiting tasks at the last tick, and since then one more for each admitted and one less for each that ended.
+    /// Waiting tasks at the last tick, and since then one more for each accepted and one less for each that ended.
     depth: AtomicI64,
     shed: AtomicU64,
 }
@@ -26,7 +26,7 @@ const fn refused_from(priority: Priority) -> Option<u8> {
 }
 
 impl Shedding {
-    /// Whether a task of this priority is let in; one more waits then.
+    /// Whether a task of this priority is let in. It counts once it was accepted: what another guard or the orchestrator refuses fills no queue.
     pub(crate) fn admit(&self, config: &SheddingConfig, priority: Priority) -> bool {
         let depth = u64::try_from(self.depth.load(Ordering::Relaxed)).unwrap_or(0);
         let by_depth = level(config, depth, 0, 100);
@@ -35,8 +35,12 @@ impl Shedding {
             self.shed.fetch_add(1, Ordering::Relaxed);
             return false;
         }
-        self.depth.fetch_add(1, Ordering::Relaxed);
         true
+    }
+
+    /// A task was accepted.
+    pub(crate) fn accepted(&self) {
+        self.depth.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A task ended.

@@ -11,6 +11,7 @@ pub struct PluginManifest {
     pub(crate) summary: &'static str,
     pub(crate) hooks: HookSet,
     pub(crate) after: &'static [&'static str],
+    pub(crate) after_if_linked: &'static [&'static str],
     pub(crate) example: &'static str,
 }
 
@@ -23,6 +24,7 @@ impl PluginManifest {
             summary,
             hooks,
             after: &[],
+            after_if_linked: &[],
             example: "",
         }
     }
@@ -31,6 +33,13 @@ impl PluginManifest {
     #[must_use]
     pub const fn after(mut self, names: &'static [&'static str]) -> Self {
         self.after = names;
+        self
+    }
+
+    /// As [`Self::after`], for plugins that need not be there: a guard that acts on what it sees comes after one that says who calls, if there is one.
+    #[must_use]
+    pub const fn after_if_linked(mut self, names: &'static [&'static str]) -> Self {
+        self.after_if_linked = names;
         self
     }
 
@@ -63,6 +72,12 @@ impl PluginManifest {
     #[must_use]
     pub const fn comes_after(&self) -> &'static [&'static str] {
         self.after
+    }
+
+    /// Plugins that come before it when they are linked.
+    #[must_use]
+    pub const fn comes_after_if_linked(&self) -> &'static [&'static str] {
+        self.after_if_linked
     }
 
     /// An example of its section.

@@ -174,7 +174,9 @@ fn order(
                 after: unknown,
             });
         }
-        let after = after.iter().copied().filter(|a| runs(a));
+        let if_linked = source.manifest().after_if_linked.iter();
+        let linked = if_linked.filter(|a| plugins.contains_key(*a));
+        let after = after.iter().chain(linked).copied().filter(|a| runs(a));
         waits_for.insert(name, after.collect());
     }
     let mut order = Vec::with_capacity(waits_for.len());
@@ -262,6 +264,20 @@ mod tests {
                 plugin("a", &["b"])
             ]),
             expected
+        );
+    }
+
+    #[test]
+    fn one_that_need_not_be_linked_comes_before_when_it_is() {
+        let late = || {
+            let manifest = PluginManifest::new("a", "late", HookSet::none());
+            PluginSource::Value(manifest.after_if_linked(&["b", "ghost"]), Box::new(Quiet))
+        };
+        assert_eq!(names(vec![late()]), Ok(vec!["a"]));
+        assert_eq!(names(vec![late(), plugin("b", &[])]), Ok(vec!["b", "a"]));
+        assert_eq!(
+            names(vec![late(), plugin("b", &["a"])]).unwrap_err(),
+            "plugins come after each other in a circle: a -> b -> a"
         );
     }
 

@@ -28,7 +28,7 @@ pub struct BreakersConfig {
     pub open_ms: u64,
     /// Probes at once while half-open, and successes that close it. Default 1; 1 to 1_000.
     pub half_open_probes: u32,
-    /// Task types with a breaker; further types are counted and have none. Default 1_000; 1 to 100_000.
+    /// Task types with a breaker; further types are counted and have none until the window of another one is over. Default 1_000; 1 to 100_000.
     pub types_max: usize,
 }
 

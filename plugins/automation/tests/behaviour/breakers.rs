@@ -170,6 +170,27 @@ async fn retried_attempts_count_and_decisions_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flood_of_types_takes_the_places_of_others_no_longer_than_its_window() {
+    let section = "[breakers]\nenabled = true\nminimum_calls = 2\nwindow_ms = 5000\ntypes_max = 3";
+    let (o, service) = with(section).await;
+    agent(&o, spec("a", "x").concurrency(9)).await;
+    for n in 0..9 {
+        let task = Task::new(format!("flood_{n}")).requires(["x"]);
+        report(&o, task, Some(TaskFailure::permanent("no"))).await;
+    }
+    let fail = async || report(&o, task("x"), Some(TaskFailure::permanent("no"))).await;
+    fail().await;
+    fail().await;
+    assert!(service.breakers().is_empty(), "there is no room yet");
+    tokio::time::sleep(ms(5_001)).await;
+    fail().await;
+    fail().await;
+    assert_eq!(service.breakers().len(), 1, "the type has a breaker again");
+    assert_eq!(service.breakers()[0].task_type.as_str(), "work");
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_setting_has_its_effect() {
     let cases = [
         ("minimum_calls = 5", false),

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use universal_orchestrator::plugin::{HookPoint, Stage};
 use universal_orchestrator::{AgentError, TaskContext, agent_fn};
+use universal_orchestrator_testkit::{Meddler, Mischief};
 
 use crate::common::*;
 
@@ -76,6 +78,29 @@ async fn less_urgent_tasks_are_shed_while_too_much_waits() {
     o.disable_plugin("automation").unwrap();
     assert_eq!(codes(&o).await, [true, true, true, true]);
     o.shutdown_within(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_refuse_fills_no_queue_and_sheds_nothing() {
+    let config = config_with("[shedding]\nenabled = true\ndepth_low = 10");
+    let meddler = Meddler::new();
+    let o = test_builder(config)
+        .plugin_descriptor(&AUTOMATION)
+        .plugin(Meddler::MANIFEST, meddler.clone())
+        .start()
+        .await
+        .unwrap();
+    agent(&o, spec("a", "x")).await;
+    let low = || task("x").priority(Priority::Low);
+    for _ in 0..50 {
+        meddler.plan(Stage::Guard, HookPoint::Submit, Mischief::Veto);
+        let refused = o.submit_task(low()).await.unwrap_err();
+        assert_eq!(veto_code(&refused), "meddled");
+        // Nor what the orchestrator itself has nobody for.
+        assert!(o.delegate_task(task("y")).await.is_err());
+    }
+    assert_eq!(codes(&o).await, [true; 4], "nothing waits");
+    o.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

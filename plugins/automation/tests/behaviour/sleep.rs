@@ -344,3 +344,25 @@ async fn switched_off_at_run_time_it_wakes_whom_it_put_to_sleep() {
     assert_eq!(service.sleeping().len(), 1);
     o.shutdown().await;
 }
+
+/// Hooks that panic when they are called, before there is anything to await.
+struct PanicsWhenCalled;
+
+type Doing<'f> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'f>>;
+
+impl SleepHooks for PanicsWhenCalled {
+    fn checkpoint<'s: 'f, 'a: 'f, 'f>(&'s self, _: &'a AgentId, _: SleepReason) -> Doing<'f> {
+        panic!("called");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_when_it_is_called_keeps_nobody_awake() {
+    let (o, service) = with(IDLE).await;
+    service.set_sleep_hooks(Arc::new(PanicsWhenCalled));
+    let a = worker(&o, "a", "x").await;
+    tokio::time::sleep(ms(7_500)).await;
+    assert_eq!(stands(&o, &a), Availability::Sleeping);
+    assert_eq!(done_by(&o, task("x")).await, a);
+    o.shutdown().await;
+}

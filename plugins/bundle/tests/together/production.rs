@@ -14,7 +14,8 @@ async fn with_nothing_configured_it_refuses_everybody_and_says_what_to_write() {
     config.hooks.timeout_ms = 30_000;
     let builder = UniversalOrchestrator::builder().config(config);
     let o = builder.start().await.unwrap();
-    let linked: Vec<_> = o.plugins().into_iter().map(|plugin| plugin.name).collect();
+    let mut linked: Vec<_> = o.plugins().into_iter().map(|plugin| plugin.name).collect();
+    linked.sort_unstable();
     assert_eq!(linked, NAMES);
 
     let named = Principal::new("admin").unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::audit::{AuditError, Entry};
+use crate::refusal::Code;
 
 /// Somebody who waits until everything before was written and synced.
 pub(super) type Waiter = SyncSender<Result<(), AuditError>>;
@@ -48,8 +49,13 @@ impl Queue {
 
     /// Takes an entry; `false` when there is no room, which is counted and told in the log.
     pub(super) fn push(&self, entry: Entry) -> bool {
+        // Refusals get three quarters of the room: who is refused cannot bring it about that nobody is let in, for want of a place for the entry.
+        let max = match entry.code {
+            Code::Allowed => self.max,
+            _ => self.max - self.max / 4,
+        };
         let mut state = self.state.lock();
-        if state.entries.len() >= self.max || state.stops {
+        if state.entries.len() >= max || state.stops {
             state.lost += 1;
             return false;
         }
@@ -117,5 +123,33 @@ impl Queue {
 impl State {
     fn nothing(&self) -> bool {
         self.entries.is_empty() && self.lost == 0 && self.waiters.is_empty() && !self.stops
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::audit::{Detail, Event, Subject};
+
+    #[test]
+    fn refusals_leave_room_for_what_is_let_in() {
+        let queue = Queue::new(16);
+        let entry = |code| Entry {
+            code,
+            ..Entry::own(
+                SystemTime::UNIX_EPOCH,
+                Event::SubmitTask,
+                Subject::None,
+                Detail::None,
+            )
+        };
+        let push = |code| (0..99).filter(|_| queue.push(entry(code))).count();
+        assert_eq!(push(Code::Unauthenticated), 12);
+        assert_eq!(push(Code::Allowed), 4);
+        let mut batch = Batch::default();
+        queue.take(&mut batch, None);
+        assert_eq!((batch.entries.len(), batch.lost), (16, 87 + 95));
     }
 }

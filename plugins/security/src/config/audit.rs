@@ -13,7 +13,7 @@ pub struct AuditConfig {
     pub directory: Option<PathBuf>,
     /// Whether calls are refused while the log cannot take their entry. Default: by mode; `true` in `production`. Without a `directory` it has no effect.
     pub required: Option<bool>,
-    /// Entries that may wait to be written. Default 8_192; 16 to 1_000_000.
+    /// Entries that may wait to be written; those of refusals take three quarters of it at most. Default 8_192; 16 to 1_000_000.
     pub queue_max: usize,
     /// A file of this size, in bytes, is followed by another. Default 16_777_216; 4_096 to 1_073_741_824. An entry is never split.
     pub file_bytes_max: u64,
