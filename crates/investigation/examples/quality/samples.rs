@@ -167,7 +167,7 @@ fn injected(ground: &Ground, seed: u64, samples: &mut Vec<Sample>) {
         seed.wrapping_mul(7_919)
             .wrapping_add(ground.name.len() as u64),
     );
-    let use_for = if seed % 2 == 0 {
+    let use_for = if seed.is_multiple_of(2) {
         Use::Fitting
     } else {
         Use::Judging
