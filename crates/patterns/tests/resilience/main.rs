@@ -1,6 +1,5 @@
 //! Resilience around steps and strategies.
 
-
 #[path = "../common/mod.rs"]
 mod common;
 
