@@ -9,6 +9,7 @@ pub mod floors;
 pub mod memory;
 pub mod open_loop;
 pub mod ours;
+pub mod patterns;
 pub mod peers;
 pub mod sla;
 pub mod targets;

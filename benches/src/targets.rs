@@ -68,6 +68,7 @@ const FACTORY_256: &str = "execute/ractor_factory/256";
 const NO_HOOKS: &str = "hooks/none";
 const UNINTERESTED: &str = "hooks/uninterested_8";
 const INTERESTED: &str = "hooks/interested_8_sync_noop";
+const FAN_OUT: &str = "fan_out_5/ours_parallel";
 
 #[rustfmt::skip]
 const TARGETS: &[Target] = &[
@@ -116,6 +117,12 @@ const TARGETS: &[Target] = &[
     row("memory", "memory/ours_queued, each task of 1,000,000", Saved("memory", "ours_queued"), Max(400.0), "B"),
     row("memory", "memory/plain_struct, each agent", Saved("memory", "plain_struct"), Shown, "B"),
     row("memory", "memory/ractor_factory, each agent", Saved("memory", "ractor_factory"), Shown, "B"),
+    row("patterns", FAN_OUT, Median(FAN_OUT, 1.0), Max(8_000.0), "ns"),
+    row("patterns", "fan_out_5/ours_sequential", Median("fan_out_5/ours_sequential", 1.0), Shown, "ns"),
+    row("patterns", "fan_out_5/joinset_floor", Median("fan_out_5/joinset_floor", 1.0), Shown, "ns"),
+    row("patterns", "fan_out_5, graph_flow over ours_parallel", Ratio("fan_out_5/graph_flow", FAN_OUT), Min(2.0), "x"),
+    row("patterns", "fan_out_5, adk_graph over ours_parallel", Ratio("fan_out_5/adk_graph", FAN_OUT), Min(2.0), "x"),
+    row("patterns", "facade_call/ours", Median("facade_call/ours", 1.0), Max(1_000.0), "ns"),
     row("instructions", "instructions/execute", Saved("instructions", "execute"), Max(6_000.0), ""),
     row("instructions", "instructions/delegate_complete", Saved("instructions", "delegate_complete"), Max(2_500.0), ""),
     row("instructions", "instructions/delegate_complete_1000", Saved("instructions", "delegate_complete_1000"), Shown, ""),

@@ -4,7 +4,11 @@
 //! runtime, and each file says which of the peer's configurations was taken and where its own docs advise it.
 
 #[cfg(feature = "peers")]
+pub mod adk_graph;
+#[cfg(feature = "peers")]
 pub mod apalis_memory;
+#[cfg(feature = "peers")]
+pub mod graph_flow;
 #[cfg(feature = "peers")]
 pub mod kameo_pool;
 pub mod mpsc_floor;
@@ -43,5 +47,7 @@ mod tests {
         check(async { super::kameo_pool::KameoPool::setup(AGENTS) });
         check(async { super::tower_balance::TowerBalance::setup(AGENTS) });
         check(async { super::apalis_memory::ApalisMemory::setup(AGENTS) });
+        check(async { super::graph_flow::GraphFlow::setup() });
+        check(async { super::adk_graph::AdkGraph::setup() });
     }
 }

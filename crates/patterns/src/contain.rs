@@ -52,11 +52,12 @@ pub(crate) async fn bounded<R>(
         (a, b) => a.or(b),
     };
     let contained = AssertUnwindSafe(code).catch_unwind();
+    // What ends it early is made when it is first waited for: most code is done at once, and its future stays small.
+    let ends = async { Box::pin(ended(bounds.cancellation, end)).await };
     let ended = tokio::select! {
         biased;
         done = contained => return done.map_err(|panic| panicked(what, panic.as_ref())),
-        () = bounds.cancellation.cancelled() => None,
-        () = sleep_until(end) => end,
+        ended = ends => ended,
     };
     Err(match ended {
         None => StepFailure::new(ErrorCategory::Cancelled, format!("{what} was cancelled")),
@@ -72,9 +73,15 @@ pub(crate) async fn bounded<R>(
     })
 }
 
-async fn sleep_until(end: Option<Instant>) {
-    match end {
-        Some(end) => tokio::time::sleep_until(end).await,
-        None => std::future::pending().await,
+/// Awaits a cancellation, which is `None`, or an instant.
+async fn ended(cancellation: &CancellationToken, end: Option<Instant>) -> Option<Instant> {
+    let Some(at) = end else {
+        cancellation.cancelled().await;
+        return None;
+    };
+    tokio::select! {
+        biased;
+        () = cancellation.cancelled() => None,
+        () = tokio::time::sleep_until(at) => end,
     }
 }

@@ -1,20 +1,32 @@
 //! Orchestrations on the orchestrator's public handle.
 //!
 //! An [`OrchestrationContext`] says for whom, until when and for how much; a [`StepResult`] says what came of it.
+//! A [`Specialist`] is an agent of the orchestrator or a function, and a [`Step`].
+//! Strategies run steps and are steps themselves: [`Sequential`], [`Parallel`], [`Adaptive`], [`Waves`], [`Fallback`], [`Race`], [`Quorum`], and [`MapReduce`] over a stream.
+//! Resilience goes around a step and is one: [`Retry`], [`Guarded`], [`Throttled`], [`Hedged`], [`Routed`].
+//! A [`Facade`] calls any [`Orchestration`] by name. A [`CostTable`] says what a run cost.
 //!
 //! ```
-//! use universal_orchestrator::{Limits, UniversalOrchestrator};
-//! use universal_orchestrator_patterns::OrchestrationContext;
+//! use universal_orchestrator::{Amount, Limits, UniversalOrchestrator};
+//! use universal_orchestrator_patterns::{OrchestrationContext, Parallel, Specialist, StepContext, StepFailure};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let orchestrator = UniversalOrchestrator::builder().start().await?;
 //! let context = OrchestrationContext::builder(&orchestrator)
 //!     .request("req-1")
-//!     .tenant("ann")
-//!     .budget(Limits::unlimited().with_tokens(1_000))
+//!     .budget(Limits::unlimited().with_tokens(100))
 //!     .build()?;
-//! let narrower = context.child().budget(Limits::unlimited().with_tokens(100)).build()?;
-//! assert_eq!(narrower.depth(), 1);
+//!
+//! let lines = Specialist::function("lines", |text: String, step: StepContext| async move {
+//!     step.charge(Amount::tokens(text.len() as u64))?;
+//!     Ok::<_, StepFailure>(text.lines().count())
+//! });
+//! let words = Specialist::function("words", |text: String, _: StepContext| async move {
+//!     Ok::<_, StepFailure>(text.split_whitespace().count())
+//! });
+//! let report = Parallel::new("count").step(lines).step(words).report(&context, "one two\nthree".to_owned()).await;
+//! assert_eq!(report.found().collect::<Vec<_>>(), [("lines", &2), ("words", &3)]);
+//! assert_eq!(report.cost().tokens, 13);
 //! # Ok(())
 //! # }
 //! ```
@@ -44,7 +56,7 @@ pub use json_text::{JSON_TEXT_BYTES_MAX, json_within};
 pub use lazy::Lazy;
 pub use orchestration::{
     Background, BackgroundError, Layer, Orchestration, OrchestrationKind, OrchestrationName,
-    OrchestrationSpec, TASKS_MAX, orchestration_fn,
+    OrchestrationSpec, TASKS_MAX, orchestration_fn, step_orchestration,
 };
 pub use resilience::{
     ArmView, Breaker, Guarded, Hedged, Place, Provider, ProviderLimits, ProviderView, Rate, Retry,

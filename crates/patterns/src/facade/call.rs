@@ -65,7 +65,8 @@ impl Entry {
         let context = context.called(&self.name, self.layer)?;
         let place = match self.places.try_acquire() {
             Ok(place) => place,
-            Err(_) => self.wait(&context).await?,
+            // Boxed, so that the usual call stays small.
+            Err(_) => Box::pin(self.wait(&context)).await?,
         };
         // It may have been removed while the call waited.
         if !self.takes_calls() {
@@ -152,7 +153,7 @@ impl Entry {
             tokio::select! {
                 biased;
                 result = work => result,
-                () = self.abandoned.cancelled() => {
+                () = async { Box::pin(self.abandoned.cancelled()).await } => {
                     let text = format!("{name} was removed while it ran");
                     crate::result::StepFailure::new(crate::result::ErrorCategory::Cancelled, text).into()
                 }

@@ -3,12 +3,14 @@
 mod background;
 mod function;
 mod name;
+mod of_step;
 mod spec;
 
 pub use background::{Background, BackgroundError, TASKS_MAX};
 pub(crate) use function::misfit;
 pub use function::orchestration_fn;
 pub use name::OrchestrationName;
+pub use of_step::step_orchestration;
 pub use spec::{Layer, OrchestrationKind, OrchestrationSpec};
 
 use async_trait::async_trait;

@@ -125,7 +125,6 @@ impl Provider {
         if let Some(until) = Instant::now().checked_add(time) {
             let mut pace = self.pace.lock();
             pace.paused_until = pace.paused_until.max(until);
-            pace.next = pace.next.max(until);
         }
     }
 

@@ -10,12 +10,12 @@ use crate::result::{SkipReason, StepResult};
 use crate::step::Step;
 
 /// Why nothing new may begin under a context; `None` when it may.
-pub(crate) fn time_is_over(context: &OrchestrationContext) -> Option<SkipReason> {
+pub(crate) fn time_is_over(context: &OrchestrationContext, now: Instant) -> Option<SkipReason> {
     if context.is_cancelled() {
         return Some(SkipReason::Cancelled);
     }
     let deadline = context.deadline()?;
-    (deadline <= Instant::now()).then_some(SkipReason::DeadlinePassed)
+    (deadline <= now).then_some(SkipReason::DeadlinePassed)
 }
 
 /// How long after the deadline a step may still hand in what it has: a task is ended by the orchestrator's own timers.

@@ -144,9 +144,10 @@ impl<I: Send + 'static, O: Send + 'static> Specialist<I, O> {
         let ended = bounded(&self.name, bounds, work).await;
         let finished = ended.is_ok();
         let result = ended.and_then(|done| done);
+        let took = started.elapsed();
         let usage = Amount {
             calls: 1,
-            busy: started.elapsed(),
+            busy: took,
             ..Amount::default()
         };
         let bill = |hold: universal_orchestrator::SpendingHold| match finished {
@@ -158,7 +159,7 @@ impl<I: Send + 'static, O: Send + 'static> Specialist<I, O> {
             None => failure.with_partial(step.take_progress()),
             Some(_) => failure,
         });
-        StepResult::from(result).with_cost(cost)
+        StepResult::from(result).with_cost(cost).with_duration(took)
     }
 
     async fn ask(
@@ -204,12 +205,13 @@ impl<I: Send + 'static, O: Send + 'static> Step<I, O> for Specialist<I, O> {
     }
 
     async fn run(&self, context: &OrchestrationContext, input: I) -> StepResult<O> {
-        if let Some(skipped) = time_is_over(context) {
+        let started = Instant::now();
+        if let Some(skipped) = time_is_over(context, started) {
             return skipped.into();
         }
-        let started = Instant::now();
         let result = match &self.work {
             Work::Function(function) => self.call(function, context, input, started).await,
+            // Boxed, so that a function's run stays small.
             Work::Task {
                 template,
                 write,
@@ -218,16 +220,15 @@ impl<I: Send + 'static, O: Send + 'static> Step<I, O> for Specialist<I, O> {
                 Err(failure) => failure.into(),
                 Ok(payload) => {
                     let task = Task::clone(template).payload(payload);
-                    match self.ask(task, context).await {
+                    let told = match Box::pin(self.ask(task, context)).await {
                         Ok(outcome) => told(outcome, *read),
                         Err(result) => result,
-                    }
+                    };
+                    told.with_duration(started.elapsed())
                 }
             },
         };
-        result
-            .with_duration(started.elapsed())
-            .with_trace(context.trace().child())
+        result.with_trace(context.trace().child())
     }
 }
 

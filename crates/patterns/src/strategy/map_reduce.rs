@@ -209,7 +209,7 @@ impl<I: Send + 'static, O: Send + 'static> MapReduce<I, O> {
                         reduced.stopped = Some(StopReason::Reduction { detail });
                     }
                 }
-                () = time_passes(context), if may_take => {}
+                () = async { Box::pin(time_passes(context)).await }, if may_take => {}
                 input = source.take(), if may_take && room => match input {
                     None => ended = true,
                     Some(input) => {
@@ -231,7 +231,7 @@ impl<I: Send + 'static, O: Send + 'static> MapReduce<I, O> {
 
     fn over(&self, context: &OrchestrationContext, taken: u64) -> Option<StopReason> {
         use crate::result::SkipReason;
-        match time_is_over(context) {
+        match time_is_over(context, Instant::now()) {
             Some(SkipReason::Cancelled) => Some(StopReason::Cancelled),
             Some(_) => Some(StopReason::Deadline),
             None if taken >= self.inputs_max => Some(StopReason::StepsMax {

@@ -1,5 +1,6 @@
 //! What strategies have in common.
 
+use tokio::time::Instant;
 use universal_orchestrator::Amount;
 
 use crate::context::OrchestrationContext;
@@ -26,7 +27,7 @@ pub(super) fn may_begin(
     stopped: &mut Option<StopReason>,
 ) -> Result<(), SkipReason> {
     if stopped.is_none() {
-        *stopped = match time_is_over(context) {
+        *stopped = match time_is_over(context, Instant::now()) {
             Some(SkipReason::Cancelled) => Some(StopReason::Cancelled),
             Some(_) => Some(StopReason::Deadline),
             None if done >= STEPS_MAX => Some(StopReason::StepsMax { max: STEPS_MAX }),
@@ -50,11 +51,13 @@ pub(super) fn stops<O>(
     }
     let failure = result.failure()?;
     match failure.category() {
-        ErrorCategory::Timeout | ErrorCategory::Cancelled => match time_is_over(context) {
-            Some(SkipReason::Cancelled) => return Some(StopReason::Cancelled),
-            Some(_) => return Some(StopReason::Deadline),
-            None => {}
-        },
+        ErrorCategory::Timeout | ErrorCategory::Cancelled => {
+            match time_is_over(context, Instant::now()) {
+                Some(SkipReason::Cancelled) => return Some(StopReason::Cancelled),
+                Some(_) => return Some(StopReason::Deadline),
+                None => {}
+            }
+        }
         _ => {}
     }
     (on_failure == OnFailure::FailFast).then(|| StopReason::FailedFast {

@@ -74,7 +74,7 @@ pub(crate) async fn attempt(behaviour: Behaviour, calls: &AtomicU32) -> Result<u
             tokio::time::sleep(Duration::from_secs(10)).await;
             Ok(1)
         }
-        Behaviour::Flapping if call % 2 == 0 => Err("told to flap"),
+        Behaviour::Flapping if call.is_multiple_of(2) => Err("told to flap"),
         Behaviour::Flapping => Ok(1),
         Behaviour::Hanging => std::future::pending().await,
     }

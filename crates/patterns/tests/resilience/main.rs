@@ -1,7 +1,5 @@
 //! Resilience around steps and strategies.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
-
 #[path = "../common/mod.rs"]
 mod common;
 

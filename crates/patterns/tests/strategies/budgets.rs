@@ -85,6 +85,33 @@ async fn c1_one_failing_specialist_does_not_stop_the_rest_but_an_overdrawn_accou
 }
 
 #[tokio::test(start_paused = true)]
+async fn c1_the_last_step_s_overdraft_is_said_too() {
+    let o = orchestrator().await;
+    for parallel in [false, true] {
+        let context = with_budget(&o, tokens(10));
+        let overdraws = Specialist::function("overdraws", |n: u32, step: StepContext| async move {
+            step.bill(Amount::tokens(11));
+            Ok::<_, StepFailure>(n)
+        });
+        let report = if parallel {
+            Parallel::new("all")
+                .step(overdraws)
+                .report(&context, 1)
+                .await
+        } else {
+            Sequential::new("all")
+                .step(overdraws)
+                .report(&context, 1)
+                .await
+        };
+        assert!(report.is_complete());
+        assert!(matches!(report.stopped(), Some(StopReason::Budget { .. })));
+        drop(context);
+    }
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn c1_zero_is_zero_of_every_unit() {
     let o = orchestrator().await;
     let money = |n: u32| Amount::money(Decimal::from(n));

@@ -29,7 +29,7 @@ impl WavePlanner for Any {
         };
         // Half of the keys are new ones for ever.
         let key = |k: &u8| {
-            if k % 2 == 0 {
+            if k.is_multiple_of(2) {
                 k.to_string()
             } else {
                 format!("{k}/{}", found.len())

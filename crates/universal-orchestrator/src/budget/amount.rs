@@ -97,7 +97,12 @@ impl Amount {
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         Self {
-            money: self.money.saturating_add(other.money),
+            money: if other.money.is_zero() {
+                // Most amounts hold no money, and exact arithmetic is slow.
+                self.money
+            } else {
+                self.money.saturating_add(other.money)
+            },
             tokens: self.tokens.saturating_add(other.tokens),
             calls: self.calls.saturating_add(other.calls),
             busy: self.busy.saturating_add(other.busy),
@@ -108,7 +113,11 @@ impl Amount {
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
         Self {
-            money: self.money.saturating_sub(other.money).max(Decimal::ZERO),
+            money: if other.money.is_zero() {
+                self.money.max(Decimal::ZERO)
+            } else {
+                self.money.saturating_sub(other.money).max(Decimal::ZERO)
+            },
             tokens: self.tokens.saturating_sub(other.tokens),
             calls: self.calls.saturating_sub(other.calls),
             busy: self.busy.saturating_sub(other.busy),

@@ -72,8 +72,9 @@ async fn a_hold_that_is_dropped_is_charged_whole_and_wakes_who_waits() {
     use universal_orchestrator::{AgentRole, AgentSpec};
     use universal_orchestrator_testkit::{ScriptedAgent, settle};
     let o = test_orchestrator(quiet_config()).await;
-    let agent = AgentSpec::new("a", AgentRole::Worker).in_process(ScriptedAgent::succeeds(1));
-    o.register_agent(agent).await.unwrap();
+    let agent = ScriptedAgent::succeeds(1);
+    let spec = AgentSpec::new("a", AgentRole::Worker).in_process(agent.clone());
+    o.register_agent(spec).await.unwrap();
     let run = RunId::new("run").unwrap();
     o.open_run(&run, limits(10)).unwrap();
     let tenant = Tenant::new("ann").unwrap();
@@ -90,6 +91,8 @@ async fn a_hold_that_is_dropped_is_charged_whole_and_wakes_who_waits() {
     settle().await;
     assert!(handle.try_outcome().is_none(), "there is no room");
     assert_eq!(hold.finish(Amount::default()).tokens, 0);
+    settle().await;
+    assert_eq!(agent.calls().len(), 1, "nobody but the hold woke it");
     assert!(handle.outcome().await.unwrap().is_success());
     o.shutdown().await;
 }

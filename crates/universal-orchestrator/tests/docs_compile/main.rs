@@ -173,6 +173,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
         "MIGRATION_GUIDE.md",
         "docs/configuration.md",
         "docs/metrics.md",
+        "docs/orchestration-guide.md",
         "docs/semantics.md",
         "docs/subprocess-agents.md",
         "docs/writing-a-plugin.md",
