@@ -27,3 +27,21 @@ pub(crate) fn calm_incident() -> Incident {
         notes: Vec::new(),
     }
 }
+
+/// The same, with seconds added to the latency of nodes in the third and fourth row.
+pub(crate) fn slow_incident(slow: &[(&str, f64)]) -> Incident {
+    let mut incident = calm_incident();
+    for (node, seconds) in slow {
+        let series = incident
+            .telemetry
+            .series(node, Signal::LatencyAverage)
+            .expect("every node of the calm incident has a latency");
+        let mut values = series.to_vec();
+        values[2] += seconds;
+        values[3] += seconds;
+        incident
+            .telemetry
+            .insert(node, Signal::LatencyAverage, values);
+    }
+    incident
+}

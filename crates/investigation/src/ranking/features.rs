@@ -224,3 +224,128 @@ fn surge(case: &Case, traffic: &[Option<Observation>], node: usize) -> f64 {
         .fold(0.0, f64::max);
     saturate(own - passed_on, 2.0 * HALF_CONVINCING)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calibration::assess;
+    use crate::incident::Incident;
+    use crate::telemetry::Signal;
+    use crate::test_data::{calm_incident, slow_incident};
+
+    /// The features of the chain `front -> middle -> back`, in this order.
+    fn chain(incident: Incident) -> [CandidateFeatures; 3] {
+        let assessed = assess(incident).unwrap();
+        ["front", "middle", "back"].map(|name| {
+            let place = assessed.nodes.iter().position(|node| node == name).unwrap();
+            assessed.features[place].clone()
+        })
+    }
+
+    #[test]
+    fn what_callees_have_is_not_own() {
+        let [front, middle, back] = chain(slow_incident(&[
+            ("front", 0.4),
+            ("middle", 0.4),
+            ("back", 0.4),
+        ]));
+        assert_eq!((front.own, middle.own, back.own), (0.0, 0.0, 1.0));
+        assert!(back.explained > 0.99, "{back:?}");
+        let [_, middle, _] = chain(slow_incident(&[
+            ("front", 0.8),
+            ("middle", 0.8),
+            ("back", 0.4),
+        ]));
+        assert!((0.4..0.6).contains(&middle.own), "{middle:?}");
+    }
+
+    #[test]
+    fn a_node_with_less_than_its_caller_does_not_carry_it() {
+        let [front, middle, back] = chain(slow_incident(&[
+            ("front", 0.8),
+            ("middle", 0.8),
+            ("back", 0.2),
+        ]));
+        assert_eq!((front.carried, middle.carried), (1.0, 1.0));
+        assert!((0.2..0.3).contains(&back.carried), "{back:?}");
+        assert!((0.2..0.3).contains(&back.explained), "{back:?}");
+    }
+
+    #[test]
+    fn coverage_is_what_would_follow_from_the_node() {
+        let [front, middle, back] = chain(slow_incident(&[("front", 0.4), ("middle", 0.4)]));
+        assert!(front.coverage < middle.coverage, "{front:?} {middle:?}");
+        assert_eq!(middle.coverage, back.coverage);
+        assert!(
+            chain(calm_incident())
+                .iter()
+                .all(|node| node.coverage == 0.0)
+        );
+    }
+
+    #[test]
+    fn a_pattern_follows_the_target() {
+        let mut incident = slow_incident(&[("front", 0.4), ("middle", 0.4)]);
+        incident.telemetry.insert(
+            "back",
+            Signal::LatencyAverage,
+            vec![0.1, 0.5, 0.1, 0.1, 0.5],
+        );
+        let [_, middle, back] = chain(incident);
+        assert!(middle.pattern > 0.99, "{middle:?}");
+        assert!(back.pattern < 0.01, "{back:?}");
+    }
+
+    #[test]
+    fn traffic_that_is_passed_on_is_no_surge() {
+        let mut incident = calm_incident();
+        for node in ["middle", "back"] {
+            incident.telemetry.insert(
+                node,
+                Signal::Requests,
+                vec![500.0, 500.0, 2_000.0, 2_000.0, 500.0],
+            );
+        }
+        let [front, middle, back] = chain(incident);
+        assert_eq!((front.surge, back.surge), (0.0, 0.0));
+        assert!(middle.surge > 0.5, "{middle:?}");
+    }
+
+    #[test]
+    fn failures_of_a_slow_node_are_the_other_metric() {
+        let mut incident = slow_incident(&[("front", 0.4)]);
+        incident.telemetry.insert(
+            "back",
+            Signal::Availability,
+            vec![100.0, 100.0, 50.0, 50.0, 100.0],
+        );
+        let [front, _, back] = chain(incident);
+        assert_eq!(front.other_metric, 0.0);
+        assert!(back.other_metric > 0.8, "{back:?}");
+    }
+
+    #[test]
+    fn a_callee_that_varies_more_than_the_target_explains_less() {
+        let rows = |incident: &mut Incident, node: &str, spread: f64| {
+            let baseline = incident.baseline.as_mut().unwrap();
+            let values = (0..100)
+                .map(|row| 0.5 + spread * f64::from(row % 5))
+                .collect();
+            baseline.insert(node, Signal::LatencyAverage, values);
+        };
+        let explained = |spread: f64| {
+            let mut incident = slow_incident(&[("front", 0.4), ("back", 0.4)]);
+            incident.baseline = Some(crate::telemetry::Telemetry::over(
+                (0..100).map(f64::from).collect(),
+            ));
+            for node in ["front", "middle"] {
+                rows(&mut incident, node, 0.01);
+            }
+            rows(&mut incident, "back", spread);
+            let [_, _, back] = chain(incident);
+            back.explained
+        };
+        assert!(explained(0.01) > 0.9);
+        assert!(explained(0.1) < 0.2, "{}", explained(0.1));
+    }
+}
