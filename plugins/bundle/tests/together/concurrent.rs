@@ -3,12 +3,9 @@
 //!
 //! `UO_SEED` chooses the calls; the interleaving is the machine's.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is not the orchestrator: it spawns what calls it"
-)]
 #![expect(clippy::panic, reason = "a panic of a test names its seed")]
 
+#[expect(dead_code, reason = "the tests of the core use the rest")]
 #[path = "../../../../crates/universal-orchestrator/tests/model/chaos.rs"]
 mod chaos;
 
