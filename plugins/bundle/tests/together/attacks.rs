@@ -1,5 +1,10 @@
 //! What a caller who may do nothing gets the other plugins to do: nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test where it went wrong"
+)]
+
 use std::time::Duration;
 
 use universal_orchestrator::{

@@ -254,6 +254,10 @@ async fn nothing_is_lost_and_nothing_leaks_while_everybody_acts() {
     assert!(report.stuck_plugins.is_empty(), "seed {seed}: {report:?}");
     check_slots(&o, seed).await;
     check_accounts(&o, seed);
+    for world in &worlds {
+        assert_eq!(world.calls_made(), CALLS, "seed {seed}");
+        check_budgets(world, seed);
+    }
     check_outcomes(&o, &recorder.seen(), seed);
     let overlaps: usize = worlds.iter().map(World::overlaps).sum();
     assert_eq!(
@@ -293,6 +297,21 @@ fn check_accounts(o: &UniversalOrchestrator, seed: u64) {
         tasks.succeeded > 30,
         "seed {seed}: some must work: {tasks:?}"
     );
+}
+
+/// Nothing is reserved any more, and no account is overspent unseen.
+fn check_budgets(world: &World, seed: u64) {
+    let runs = world.runs();
+    for account in runs
+        .iter()
+        .filter_map(|id| world.orchestrator().account(id))
+    {
+        assert!(account.reserved.is_zero(), "seed {seed}: {account:?}");
+        let (limits, spent) = (&account.limits, &account.spent);
+        let over = limits.tokens.is_some_and(|tokens| spent.tokens > tokens)
+            || limits.calls.is_some_and(|calls| spent.calls > calls);
+        assert!(!over || account.overdrawn, "seed {seed}: {account:?}");
+    }
 }
 
 /// Each task that was accepted ended once.

@@ -1,5 +1,10 @@
 //! A plugin that is switched off is as if it were not there, and comes back when it is switched on.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test where it went wrong"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
