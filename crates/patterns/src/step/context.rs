@@ -37,23 +37,21 @@ impl StepContext {
 
     /// Spends from the budgets of run, tenant and orchestrator: all of them or none. The step's estimate is used first.
     ///
-    /// A run that is over spends nothing any more, and says so with success: whoever ended it has charged it.
-    ///
     /// # Errors
-    /// [`BudgetError`] when an account has no room; nothing was spent then.
+    /// [`BudgetError`] when an account has no room, or the step is over; nothing was spent then.
     pub fn charge(&self, amount: Amount) -> Result<(), BudgetError> {
-        self.0
-            .hold
-            .lock()
-            .as_ref()
-            .map_or(Ok(()), |hold| hold.charge(amount))
+        let hold = self.0.hold.lock();
+        hold.as_ref().ok_or(BudgetError::WorkOver)?.charge(amount)
     }
 
     /// Records what was spent already, as it is. It may overdraw an account, which then refuses everything further.
-    pub fn bill(&self, amount: Amount) {
-        if let Some(hold) = self.0.hold.lock().as_ref() {
-            hold.bill(amount);
-        }
+    ///
+    /// # Errors
+    /// [`BudgetError::WorkOver`] when the step is over; nothing was recorded then.
+    pub fn bill(&self, amount: Amount) -> Result<(), BudgetError> {
+        let hold = self.0.hold.lock();
+        hold.as_ref().ok_or(BudgetError::WorkOver)?.bill(amount);
+        Ok(())
     }
 
     /// Says how far it is: kept as the partial result should it not finish.

@@ -60,7 +60,7 @@ async fn c1_one_failing_specialist_does_not_stop_the_rest_but_an_overdrawn_accou
         Err::<u32, _>(StepFailure::permanent("told to"))
     });
     let overdraws = Specialist::function("overdraws", |n: u32, step: StepContext| async move {
-        step.bill(Amount::tokens(11));
+        step.bill(Amount::tokens(11))?;
         Ok::<_, StepFailure>(n)
     });
     let all = Sequential::new("all")
@@ -90,7 +90,7 @@ async fn c1_the_last_step_s_overdraft_is_said_too() {
     for parallel in [false, true] {
         let context = with_budget(&o, tokens(10));
         let overdraws = Specialist::function("overdraws", |n: u32, step: StepContext| async move {
-            step.bill(Amount::tokens(11));
+            step.bill(Amount::tokens(11))?;
             Ok::<_, StepFailure>(n)
         });
         let report = if parallel {

@@ -78,7 +78,7 @@ async fn a_function_charges_what_it_buys_and_nothing_stays_reserved() {
     let context = with_budget(&o, tokens(10));
     let cheap = Specialist::function("cheap", |n: u32, step: StepContext| async move {
         step.charge(Amount::tokens(3))?;
-        step.bill(Amount::tokens(1));
+        step.bill(Amount::tokens(1))?;
         Ok::<_, StepFailure>(n)
     });
     let result = cheap.estimate(Amount::tokens(8)).run(&context, 1).await;
@@ -156,5 +156,25 @@ async fn without_room_nothing_is_tried() {
     let run = AccountId::Run(context.run().unwrap().clone());
     assert!(o.account(&run).unwrap().spent.is_zero());
     drop(context);
+    o.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_outlives_its_step_cannot_spend() {
+    let o = orchestrator().await;
+    let context = with_budget(&o, tokens(10));
+    let kept = std::sync::Arc::new(parking_lot::Mutex::new(None));
+    let place = std::sync::Arc::clone(&kept);
+    let keeps = Specialist::function("keeps", move |n: u32, step: StepContext| {
+        *place.lock() = Some(step);
+        async move { Ok::<_, StepFailure>(n) }
+    });
+    assert!(keeps.run(&context, 1).await.is_success());
+    let step = kept.lock().take().unwrap();
+    let over = Err(universal_orchestrator::BudgetError::WorkOver);
+    assert_eq!(step.charge(Amount::tokens(1)), over);
+    assert_eq!(step.bill(Amount::tokens(1)), over);
+    assert_eq!(context.account().unwrap().spent.tokens, 0);
+    drop((context, step));
     o.shutdown().await;
 }

@@ -93,6 +93,9 @@ pub enum BudgetError {
         /// The most runs that one may be within.
         max: usize,
     },
+    /// Work that is no attempt is over, so nothing can be charged to it.
+    #[error("the work is over: nothing can be charged to it")]
+    WorkOver,
     /// The attempt is over, so nothing can be charged to it.
     #[error("attempt {attempt} of task {task} is over: nothing can be charged to it")]
     AttemptOver {
