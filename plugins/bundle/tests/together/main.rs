@@ -1,8 +1,6 @@
 //! The plugins of this workspace together: the promises of the core hold with each pair of them and with all four, whatever
 //! they do to its tasks and agents, and each can be switched off and on without the others noticing.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails it")]
-
 mod attacks;
 mod concurrent;
 mod play;
