@@ -32,8 +32,8 @@ pub(crate) struct CiArguments {
 /// The steps in the order in which they run.
 ///
 /// What compiles comes in three families, and each compiles the dependencies once: clippy and rustdoc share
-/// check builds, the tests use the dev profile, and the benches, the examples and the SLA bench share the bench
-/// profile. All name the whole workspace, because cargo builds a dependency again for another set of features.
+/// check builds, the tests use the dev profile, and the benches, the examples and the SLA bench share the profile
+/// `ci`, which optimises without the link-time optimisation of `bench`. All name the whole workspace, because cargo builds a dependency again for another set of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
     Fmt,
@@ -71,14 +71,16 @@ impl Step {
                 "doc --workspace --no-deps --locked",
                 &[("RUSTDOCFLAGS", "-D warnings")],
             ),
-            Self::Benches => Action::Cargo("bench --workspace --no-run --locked", &[]),
+            Self::Benches => Action::Cargo("bench --profile ci --workspace --no-run --locked", &[]),
             Self::Examples => Action::Function("every example that takes no input", examples::run),
             Self::CheckDeps => Action::Function("cargo xtask check-deps", check_deps::run),
             Self::Gen => Action::Function("cargo xtask gen --check", |workspace| {
                 generate::run(workspace.root(), generate::DOCUMENTS, true)
             }),
-            Self::Instructions => Action::Cargo("bench --bench instructions --locked", &[]),
-            Self::Sla => Action::Cargo("bench --bench sla --locked", &[]),
+            Self::Instructions => {
+                Action::Cargo("bench --profile ci --bench instructions --locked", &[])
+            }
+            Self::Sla => Action::Cargo("bench --profile ci --bench sla --locked", &[]),
         }
     }
 
