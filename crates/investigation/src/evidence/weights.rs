@@ -26,10 +26,22 @@ pub const AGAINST: f64 = -2.0;
 /// A measured value is beyond a documented bound, whatever it is usually.
 pub(crate) const THRESHOLD: f64 = MODERATE;
 
+/// A resource is beyond its bound, and is not otherwise.
+pub(crate) const SATURATED: f64 = STRONG;
+/// A resource is used at least twice as much as otherwise, below its bound.
+pub(crate) const USED_MORE: f64 = MODERATE;
+/// Somebody waits for a resource, which may be because of who holds it.
+pub(crate) const WAITING: f64 = WEAK;
+
 /// Every kind of fact with its weight in nats, for the documentation.
 #[must_use]
 pub fn table() -> Vec<(&'static str, f64)> {
-    vec![("threshold", THRESHOLD)]
+    vec![
+        ("threshold", THRESHOLD),
+        ("saturation, beyond its bound", SATURATED),
+        ("saturation, used more", USED_MORE),
+        ("saturation, waiting", WAITING),
+    ]
 }
 
 /// The largest sum of weights of one node, in either direction.

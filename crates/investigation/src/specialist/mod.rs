@@ -6,6 +6,7 @@ mod errors;
 mod examine;
 mod latency;
 mod measure;
+mod saturation;
 mod table;
 mod traffic;
 

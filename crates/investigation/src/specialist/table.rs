@@ -3,13 +3,14 @@
 use super::errors::Errors;
 use super::examine::Examine;
 use super::latency::Latency;
+use super::saturation::Saturation;
 use super::traffic::Traffic;
 
 /// A specialist of the table.
 pub(crate) type Expert = &'static dyn Examine;
 
 /// All specialists, in the order of reports.
-pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic];
+pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic, &Saturation];
 
 /// The names of all specialists, in the order of reports.
 #[must_use]
