@@ -27,7 +27,7 @@
 //!     telemetry.insert(node, Signal::Requests, vec![400.0; 5]);
 //! }
 //! let target = Target { node: "shop".into(), signal: Signal::LatencyAverage, at: Some(450.0) };
-//! let incident = Incident { target, telemetry, baseline: None, graph, notes: Vec::new() };
+//! let incident = Incident { target: Some(target), telemetry, graph, ..Incident::default() };
 //!
 //! let orchestrator = UniversalOrchestrator::builder().start().await?;
 //! let investigator = Investigator::new(orchestrator.clone()).await?;
@@ -41,6 +41,7 @@
 
 mod evidence;
 mod graph;
+mod hypothesis;
 mod incident;
 mod investigator;
 mod ranking;
@@ -55,18 +56,29 @@ mod wave;
 
 pub mod calibration;
 
-pub use evidence::{Findings, Observation, ReferenceSource, Symptom, Unknown};
+pub use evidence::{
+    Category, Fact, FactKind, Findings, Observation, ReferenceSource, Source, Span, Symptom,
+    Unknown, weights,
+};
 pub use graph::CallGraph;
+pub use hypothesis::{
+    ALTERNATIVE_RATIO, Attempt, CALLEES_SHARE, DEVIATION_CLEAR, DEVIATION_NONE, HYPOTHESES_MAX,
+    HYPOTHESIS_NODES_MAX, Hypothesis, INTERVALS_MIN, LATE_INTERVALS, Outcome, Standing,
+    THRESHOLD_TOLERANCE, Test,
+};
 pub use incident::{
-    Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::CandidateFeatures;
+pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
-    ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
+    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
 };
-pub use specialist::Specialty;
-pub use telemetry::{Metric, Signal, Statistic, Telemetry};
+pub use specialist::{capability_of, specialists};
+pub use telemetry::{Metric, Resource, Signal, Statistic, Telemetry};
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
-pub use wave::SpecialistRun;
+pub use wave::{
+    BudgetUse, CONFIDENCE_ENOUGH, Cost, CostSummary, DEEP_NODES_MAX, Progress, ProgressListener,
+    SUSPICION_MIN, SpecialistRun, Strategy,
+};

@@ -35,14 +35,21 @@ pub(crate) struct Answer {
 
 impl Sample {
     /// Ranked as the library does: a tie is broken by name here, and so may count as a miss.
+    ///
+    /// With the library's own weights it is the library's answer; with others, that of the model alone.
     pub(crate) fn answer(&self, weights: &Weights) -> Answer {
-        let posterior = Posterior::of(weights, &self.assessed.features, &self.assessed.symptom);
-        let mut ranking: Vec<(usize, f64)> = posterior.nodes.into_iter().enumerate().collect();
+        let (verdict, fault, confidence) = if *weights == Weights::default() {
+            let own = &self.assessed.concluded;
+            (Some(own.verdict), own.fault, own.confidence.clone())
+        } else {
+            let posterior = Posterior::of(weights, &self.assessed.features, &self.assessed.symptom);
+            (None, 1.0 - posterior.no_fault, posterior.nodes)
+        };
+        let mut ranking: Vec<(usize, f64)> = confidence.into_iter().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let first = ranking.first().map_or(0.0, |(_, confidence)| *confidence);
-        let fault = 1.0 - posterior.no_fault;
         Answer {
-            verdict: Verdict::of(fault, first),
+            verdict: verdict.unwrap_or_else(|| Verdict::of(fault, first)),
             fault,
             ranking,
         }
@@ -110,7 +117,8 @@ fn recorded(scenario: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
             serde_json::from_slice(&std::fs::read(folder.join("target.json"))?)?;
         let cause = answer["root_cause"]["node"].as_str().map(str::to_owned);
         let incident = files.clone().read()?;
-        let metric = incident.target.signal.metric();
+        let target = incident.target.clone().ok_or("an incident has a target")?;
+        let metric = target.signal.metric();
         if normal.exists() {
             let group = format!("recorded, {metric}, with baseline");
             push(
@@ -137,13 +145,9 @@ fn ground(scenario: &Path, name: &str) -> Result<Ground, Failure> {
         .graph(scenario.join("graph.csv"))
         .baseline(scenario.join("noissue/metrics.csv"));
     let incident = files.read()?;
+    let target = incident.target.ok_or("an incident has a target")?;
     let normal = incident.baseline.unwrap_or_default();
-    Ok(Ground::new(
-        name,
-        incident.graph,
-        normal,
-        &incident.target.node,
-    ))
+    Ok(Ground::new(name, incident.graph, normal, &target.node))
 }
 
 /// Windows of the second half, as they were recorded.

@@ -50,6 +50,8 @@ pub enum Statistic {
     P99,
     /// The sum.
     Sum,
+    /// The largest value.
+    Maximum,
 }
 
 /// One series of a node: a metric with the statistics that it is recorded in.
@@ -72,7 +74,18 @@ pub enum Signal {
 }
 
 impl Signal {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::LatencyAverage,
+        Self::LatencyP50,
+        Self::LatencyP90,
+        Self::LatencyP95,
+        Self::LatencyP99,
+        Self::Requests,
+        Self::Availability,
+    ];
 
     /// The statistics of latency, the one to prefer first: totals of time need the mean.
     pub const LATENCIES: [Self; 5] = [
