@@ -45,6 +45,7 @@ mod incident;
 mod investigator;
 mod ranking;
 mod report;
+mod resource;
 mod specialist;
 mod statistics;
 mod telemetry;
@@ -65,6 +66,10 @@ pub use ranking::CandidateFeatures;
 pub use report::{
     DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
     ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+};
+pub use resource::{
+    ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,
+    ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, route,
 };
 pub use specialist::Specialty;
 pub use telemetry::{Metric, Signal, Statistic, Telemetry};

@@ -1,0 +1,15 @@
+//! Resources: what an incident is about, how each is named, and who looks at it.
+
+mod arn;
+mod arn_forms;
+mod attributes;
+mod inventory;
+mod kind;
+mod routing;
+
+pub use arn::{ARN_BYTES_MAX, Arn, ArnError};
+pub use attributes::Attributes;
+pub use inventory::{Inventory, InventoryFull, RESOURCES_MAX, Resource};
+pub use kind::ResourceKind;
+pub use routing::{ROUTING_TABLE, Route, RoutingRow, route};
+
