@@ -45,6 +45,7 @@ mod incident;
 mod investigator;
 mod ranking;
 mod report;
+mod request;
 mod resource;
 mod specialist;
 mod statistics;
@@ -66,6 +67,9 @@ pub use ranking::CandidateFeatures;
 pub use report::{
     DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
     ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+};
+pub use request::{
+    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange, Urgency,
 };
 pub use resource::{
     ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,
