@@ -52,6 +52,7 @@ mod statistics;
 mod telemetry;
 #[cfg(test)]
 mod test_data;
+mod trace;
 mod verdict;
 mod wave;
 
@@ -77,5 +78,9 @@ pub use resource::{
 };
 pub use specialist::Specialty;
 pub use telemetry::{Metric, Signal, Statistic, Telemetry};
+pub use trace::{
+    Exception, HttpCall, Namespace, SqlCall, TRACE_LIMITS, Trace, TraceError, TraceErrorKind,
+    TraceLimits, TraceSpan, Traces,
+};
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
 pub use wave::SpecialistRun;

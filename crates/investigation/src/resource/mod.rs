@@ -3,6 +3,7 @@
 mod arn;
 mod arn_forms;
 mod attributes;
+mod endpoint;
 mod inventory;
 mod kind;
 mod routing;
@@ -13,3 +14,4 @@ pub use inventory::{Inventory, InventoryFull, RESOURCES_MAX, Resource};
 pub use kind::ResourceKind;
 pub use routing::{ROUTING_TABLE, Route, RoutingRow, route};
 
+pub(crate) use endpoint::{Endpoint, Url};
