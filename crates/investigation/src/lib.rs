@@ -27,7 +27,7 @@
 //!     telemetry.insert(node, Signal::Requests, vec![400.0; 5]);
 //! }
 //! let target = Target { node: "shop".into(), signal: Signal::LatencyAverage, at: Some(450.0) };
-//! let incident = Incident { target, telemetry, baseline: None, graph, notes: Vec::new() };
+//! let incident = Incident { target: Some(target), telemetry, graph, ..Incident::default() };
 //!
 //! let orchestrator = UniversalOrchestrator::builder().start().await?;
 //! let investigator = Investigator::new(orchestrator.clone()).await?;
@@ -58,16 +58,19 @@ mod wave;
 
 pub mod calibration;
 
-pub use evidence::{Findings, Observation, ReferenceSource, Symptom, Unknown};
+pub use evidence::{
+    Category, Fact, FactKind, Findings, Observation, ReferenceSource, Source, Span, Symptom,
+    Unknown, weights,
+};
 pub use graph::CallGraph;
 pub use incident::{
-    Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::CandidateFeatures;
+pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
-    ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
+    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
 };
 pub use request::{
     Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange, Urgency,
@@ -76,11 +79,11 @@ pub use resource::{
     ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,
     ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, route,
 };
-pub use specialist::Specialty;
+pub use specialist::{capability_of, specialists};
 pub use telemetry::{Metric, Signal, Statistic, Telemetry};
 pub use trace::{
     Exception, HttpCall, Namespace, SqlCall, TRACE_LIMITS, Trace, TraceError, TraceErrorKind,
     TraceLimits, TraceSpan, Traces,
 };
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
-pub use wave::SpecialistRun;
+pub use wave::{CONFIDENCE_ENOUGH, DEEP_NODES_MAX, SUSPICION_MIN, SpecialistRun};
