@@ -77,7 +77,7 @@ pub use request::{
 };
 pub use resource::{
     ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,
-    ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, route,
+    ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, Thresholds, route,
 };
 pub use specialist::{capability_of, specialists};
 pub use telemetry::{Metric, Signal, Statistic, Telemetry};

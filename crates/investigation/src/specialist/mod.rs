@@ -6,7 +6,9 @@ mod errors;
 mod examine;
 mod latency;
 mod measure;
+mod resources;
 mod table;
+mod trace;
 mod traffic;
 
 pub use table::{capability_of, specialists};

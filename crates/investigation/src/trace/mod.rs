@@ -12,4 +12,4 @@ pub use error::{TraceError, TraceErrorKind};
 pub use read::{TRACE_LIMITS, TraceLimits, Traces};
 pub use span::{Exception, HttpCall, Namespace, SqlCall, Trace, TraceSpan};
 
-pub(crate) use path::{SelfTime, self_times};
+pub(crate) use path::self_times;
