@@ -80,10 +80,13 @@ pub use resource::{
     ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, Thresholds, route,
 };
 pub use specialist::{capability_of, specialists};
-pub use telemetry::{Metric, Signal, Statistic, Telemetry};
+pub use telemetry::{Metric, Resource as ResourceMetric, Signal, Statistic, Telemetry};
 pub use trace::{
     Exception, HttpCall, Namespace, SqlCall, TRACE_LIMITS, Trace, TraceError, TraceErrorKind,
     TraceLimits, TraceSpan, Traces,
 };
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
-pub use wave::{CONFIDENCE_ENOUGH, DEEP_NODES_MAX, SUSPICION_MIN, SpecialistRun};
+pub use wave::{
+    BudgetUse, CONFIDENCE_ENOUGH, Cost, CostSummary, DEEP_NODES_MAX, Progress, ProgressListener,
+    SUSPICION_MIN, SpecialistRun, Strategy,
+};

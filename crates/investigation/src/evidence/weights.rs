@@ -58,6 +58,12 @@ pub(crate) const ANSWERED: f64 = AGAINST_WEAK;
 pub(crate) const SETTING: f64 = WEAK;
 /// A policy that grants too much: a risk, but no cause of a failure.
 pub(crate) const OPEN_POLICY: f64 = NEUTRAL;
+/// A resource is beyond its bound, and is not otherwise.
+pub(crate) const SATURATED: f64 = STRONG;
+/// A resource is used at least twice as much as otherwise, below its bound.
+pub(crate) const USED_MORE: f64 = MODERATE;
+/// Somebody waits for a resource, which may be because of who holds it.
+pub(crate) const WAITING: f64 = WEAK;
 
 /// Every kind of fact with its weight in nats, for the documentation.
 #[must_use]
@@ -87,6 +93,9 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("answered", ANSWERED),
         ("setting", SETTING),
         ("open_policy", OPEN_POLICY),
+        ("saturation, beyond its bound", SATURATED),
+        ("saturation, used more", USED_MORE),
+        ("saturation, waiting", WAITING),
     ]
 }
 

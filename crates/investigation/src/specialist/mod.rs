@@ -7,6 +7,7 @@ mod examine;
 mod latency;
 mod measure;
 mod resources;
+mod saturation;
 mod table;
 mod trace;
 mod traffic;

@@ -4,6 +4,7 @@ use super::errors::Errors;
 use super::examine::Examine;
 use super::latency::Latency;
 use super::resources;
+use super::saturation::Saturation;
 use super::trace::Traces;
 use super::traffic::Traffic;
 
@@ -15,6 +16,7 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &Latency,
     &Errors,
     &Traffic,
+    &Saturation,
     &Traces,
     &resources::LAMBDA,
     &resources::API_GATEWAY,

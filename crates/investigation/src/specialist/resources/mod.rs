@@ -28,7 +28,11 @@ pub(super) struct ResourceExpert {
 
 impl Examine for ResourceExpert {
     fn name(&self) -> &'static str {
-        self.kind.name()
+        match self.kind {
+            // The specialist `host` samples machines.
+            ResourceKind::Host => "host_settings",
+            kind => kind.name(),
+        }
     }
 
     fn capability(&self) -> &'static str {

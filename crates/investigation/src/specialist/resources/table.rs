@@ -414,7 +414,7 @@ pub(in crate::specialist) const NETWORK: ResourceExpert = ResourceExpert {
 
 pub(in crate::specialist) const HOST: ResourceExpert = ResourceExpert {
     kind: ResourceKind::Host,
-    capability: "investigate.host",
+    capability: "investigate.host_settings",
     checks: &[
         Check::above(
             &["cpu_percent"],
