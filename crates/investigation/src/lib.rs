@@ -69,8 +69,9 @@ pub use incident::{
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
-    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    Asked, DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION,
+    RESOURCES_SHOWN_MAX, RankedNode, Report, ReportResource, ReportTarget, RootCause, RunSummary,
+    Style, UNKNOWN_MAX, render, report_schema,
 };
 pub use request::{
     Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange, Urgency,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Gathered, Incident};
 use crate::evidence::Unknown;
 use crate::request::Request;
-use crate::resource::Resource;
+use crate::resource::{Denial, Resource};
 use crate::trace::{Trace, Traces};
 
 /// Around traces, so much more is looked at.
@@ -105,12 +105,16 @@ impl From<Traces> for Gathered {
 
 impl From<Request> for Gathered {
     fn from(request: Request) -> Self {
+        let targets = request.targets.iter().map(|found| found.value.clone());
+        let denials = request
+            .errors
+            .iter()
+            .filter_map(|found| Denial::in_message(&found.value));
+        let denied = denials
+            .flat_map(|denial| denial.arns())
+            .map(|arn| Resource::of_arn(&arn).from_source("error message of the request"));
         Self {
-            resources: request
-                .targets
-                .iter()
-                .map(|found| found.value.clone())
-                .collect(),
+            resources: targets.chain(denied).collect(),
             notes: request.notes.clone(),
             requests: vec![request],
             ..Self::default()

@@ -79,6 +79,13 @@ impl Denial {
         })
     }
 
+    /// The ARNs that it names, without patterns: who was denied, and what.
+    pub(crate) fn arns(&self) -> Vec<Arn> {
+        let resource = self.resource.as_deref().filter(|text| !text.contains('*'));
+        let resource = resource.and_then(|text| text.parse().ok());
+        self.principal_arn().into_iter().chain(resource).collect()
+    }
+
     /// The principal's ARN, when it is one.
     pub(crate) fn principal_arn(&self) -> Option<Arn> {
         self.principal.as_deref()?.parse().ok()

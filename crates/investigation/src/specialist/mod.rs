@@ -6,6 +6,7 @@ mod errors;
 mod examine;
 mod latency;
 mod measure;
+mod reported;
 mod resources;
 mod saturation;
 mod table;

@@ -3,6 +3,7 @@
 use super::errors::Errors;
 use super::examine::Examine;
 use super::latency::Latency;
+use super::reported::Reported;
 use super::resources;
 use super::saturation::Saturation;
 use super::trace::Traces;
@@ -18,6 +19,7 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &Traffic,
     &Saturation,
     &Traces,
+    &Reported,
     &resources::LAMBDA,
     &resources::API_GATEWAY,
     &resources::STEP_FUNCTIONS,

@@ -2,7 +2,7 @@
 
 use super::names::{Named, resource_of};
 use super::read::Traces;
-use crate::resource::{Arn, Denial, Resource};
+use crate::resource::{Denial, Resource};
 
 /// Gives every span the resource that it is or calls, and fills the inventory.
 pub(super) fn resources(traces: &mut Traces) {
@@ -21,8 +21,11 @@ pub(super) fn resources(traces: &mut Traces) {
                     .and_then(|parent| trace.spans[parent].resource)
             };
             trace.spans[place].resource = own.flatten().or_else(inherited);
+            // Who was denied, and what: a message names resources that have no span.
             let messages = trace.spans[place].exceptions.iter();
-            for arn in messages.flat_map(|exception| arns_of_denial(exception.message.as_deref())) {
+            let denials =
+                messages.filter_map(|exception| Denial::in_message(exception.message.as_deref()?));
+            for arn in denials.flat_map(|denial| denial.arns()) {
                 let source = format!("exception in trace {}/{}", trace.id, trace.spans[place].id);
                 traces.add(Resource::of_arn(&arn).from_source(source));
             }
@@ -34,19 +37,6 @@ pub(super) fn resources(traces: &mut Traces) {
             "{left_out} spans name more resources than are kept"
         ));
     }
-}
-
-/// Who was denied, and what: a message names resources that have no span.
-fn arns_of_denial(message: Option<&str>) -> Vec<Arn> {
-    let Some(denial) = message.and_then(Denial::in_message) else {
-        return Vec::new();
-    };
-    let resource = denial
-        .resource
-        .as_deref()
-        .filter(|text| !text.contains('*'));
-    let resource = resource.and_then(|text| text.parse().ok());
-    denial.principal_arn().into_iter().chain(resource).collect()
 }
 
 /// A call that names no more than a service or host is a call of what answered it, if that sent a span of its own.

@@ -34,6 +34,8 @@ pub(super) fn of(case: &Case, gathered: &mut Gathered) {
     if total <= 0.0 {
         return;
     }
+    // Where there is one node only, all of the time is its, which says nothing.
+    let alone = seconds.iter().filter(|seconds| **seconds > 0.0).count() < 2;
     let mean = total / f64::from(requests.max(1));
     let slow = case.incident.thresholds.slow_seconds;
     for (node, (seconds, (own, location))) in seconds.into_iter().zip(longest).enumerate() {
@@ -41,7 +43,9 @@ pub(super) fn of(case: &Case, gathered: &mut Gathered) {
         if share < SHARE_SHOWN_MIN {
             continue;
         }
-        let weight = if mean >= slow * VERY_SLOW_TIMES && share >= SHARE_VERY_SLOW_MIN {
+        let weight = if alone {
+            weights::NEUTRAL
+        } else if mean >= slow * VERY_SLOW_TIMES && share >= SHARE_VERY_SLOW_MIN {
             weights::CRITICAL_PATH_VERY_SLOW
         } else if mean >= slow && share >= SHARE_SLOW_MIN {
             weights::CRITICAL_PATH_SLOW
