@@ -41,6 +41,7 @@
 
 mod evidence;
 mod graph;
+mod hypothesis;
 mod incident;
 mod investigator;
 mod ranking;
@@ -63,11 +64,16 @@ pub use evidence::{
     Unknown, weights,
 };
 pub use graph::CallGraph;
+pub use hypothesis::{
+    ALTERNATIVE_RATIO, Attempt, CALLEES_SHARE, DEVIATION_CLEAR, DEVIATION_NONE, HYPOTHESES_MAX,
+    HYPOTHESIS_NODES_MAX, Hypothesis, INTERVALS_MIN, LATE_INTERVALS, Outcome, Standing,
+    THRESHOLD_TOLERANCE, Test,
+};
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
+pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
 pub use report::{
     Asked, DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION,
     RESOURCES_SHOWN_MAX, RankedNode, Report, ReportResource, ReportTarget, RootCause, RunSummary,

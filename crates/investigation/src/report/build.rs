@@ -11,7 +11,8 @@ use super::{
     ReportTarget, RootCause, RunSummary, UNKNOWN_MAX,
 };
 use crate::evidence::{Case, Fact, Observation, Unknown};
-use crate::ranking::{Evidence, Judged, judge};
+use crate::hypothesis::{Hypothesis, tried};
+use crate::ranking::{Evidence, Judged};
 use crate::verdict::Verdict;
 use crate::wave::WavesResult;
 
@@ -25,8 +26,9 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         observations.extend(findings.observations);
         facts.extend(findings.facts);
     }
+    facts.sort_by(|a, b| by_weight(a, b));
     let evidence = Evidence::of(case, observations);
-    let judged = judge(case, &evidence, &facts);
+    let (judged, mut hypotheses) = tried(case, &evidence, &facts);
     let verdict = verdict(case, &judged);
     let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
@@ -43,10 +45,11 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     {
         shown.push(&target.node);
     }
-    let evidence = shown
+    let evidence: Vec<Observation> = shown
         .iter()
         .flat_map(|node| evidence.of_node(case, node))
         .collect();
+    refer(&mut hypotheses, &evidence);
     if verdict == Verdict::Diagnosed {
         ranking.truncate(RANKING_MAX);
     } else {
@@ -54,7 +57,6 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     }
     let (unknown_total, facts_total) = (unknown.len(), facts.len());
     unknown.truncate(UNKNOWN_MAX);
-    facts.sort_by(|a, b| by_weight(a, b));
     facts.truncate(FACTS_MAX);
     Report {
         report_version: REPORT_VERSION,
@@ -67,6 +69,7 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         evidence,
         facts,
         facts_total,
+        hypotheses,
         next_probes,
         unknown,
         unknown_total,
@@ -88,6 +91,23 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     }
 }
 
+/// Names the observations of each hypothesis by their places in the report, and drops places that the report cuts off.
+fn refer(hypotheses: &mut [Hypothesis], evidence: &[Observation]) {
+    for hypothesis in hypotheses {
+        let places = evidence.iter().enumerate();
+        hypothesis.observations = places
+            .filter(|(_, observation)| observation.node == hypothesis.node)
+            .map(|(place, _)| place)
+            .collect();
+        hypothesis
+            .supporting_facts
+            .retain(|place| *place < FACTS_MAX);
+        hypothesis
+            .contradicting_facts
+            .retain(|place| *place < FACTS_MAX);
+    }
+}
+
 /// The strongest first, then by node, time and text, so that the order does not depend on who was asked first.
 fn by_weight(a: &Fact, b: &Fact) -> Ordering {
     let from = |fact: &Fact| fact.at.map_or(f64::INFINITY, |span| span.from);
@@ -103,7 +123,7 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
 const FACT_WEIGHT_MIN: f64 = 3.0;
 
 /// Without a judged metric the answer is never "no fault": nothing was compared with normal operation.
-fn verdict(case: &Case, judged: &Judged) -> Verdict {
+pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
     let weight = judged.nodes.first().map_or(0.0, |first| first.weight);
     match Verdict::of(1.0 - judged.no_fault, first) {
