@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
+use crate::resource::Resource;
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
@@ -13,6 +14,8 @@ pub(crate) struct Case {
     pub(crate) incident: Incident,
     /// All nodes of graph and metrics, by name, so that the order of columns does not matter.
     pub(crate) nodes: Vec<Arc<str>>,
+    /// The place in `nodes` of each resource of the incident.
+    pub(crate) resources: Vec<usize>,
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
@@ -26,7 +29,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn of(incident: Incident) -> Self {
+    pub(crate) fn of(mut incident: Incident) -> Self {
+        let resources = incident.connect();
         let mut nodes: Vec<Arc<str>> = incident
             .graph
             .nodes()
@@ -44,7 +48,10 @@ impl Case {
         // `before` is ascending: it holds the first rows.
         let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
+        let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
+        let resources = resources.iter().map(place).collect();
         Self {
+            resources,
             incident,
             nodes,
             topology,
@@ -59,6 +66,29 @@ impl Case {
     /// The node's place in `nodes`.
     pub(crate) fn place(&self, node: &str) -> Option<usize> {
         self.nodes.binary_search_by(|name| (**name).cmp(node)).ok()
+    }
+
+    /// The resources at a node.
+    pub(crate) fn resources_at(&self, node: usize) -> impl Iterator<Item = &Resource> {
+        let all = self
+            .resources
+            .iter()
+            .zip(self.incident.resources.resources());
+        all.filter_map(move |(at, resource)| (*at == node).then_some(resource))
+    }
+
+    /// The nodes of all resources that fulfil a condition, ascending.
+    pub(crate) fn nodes_of_resources(&self, holds: impl Fn(&Resource) -> bool) -> Vec<usize> {
+        let all = self
+            .resources
+            .iter()
+            .zip(self.incident.resources.resources());
+        let mut nodes: Vec<usize> = all
+            .filter_map(|(at, resource)| holds(resource).then_some(*at))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
     }
 
     /// The nodes whose telemetry has one of `signals`.

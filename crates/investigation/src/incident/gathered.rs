@@ -3,7 +3,10 @@
 use super::{Incident, Target};
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::request::Request;
+use crate::resource::Resource;
 use crate::telemetry::Telemetry;
+use crate::trace::Trace;
 
 /// What one source delivers. All of it is optional and empty by default.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +17,12 @@ pub struct Gathered {
     pub telemetry: Telemetry,
     /// What was measured in normal operation.
     pub baseline: Option<Telemetry>,
+    /// The resources that it names. One that another source names too is one.
+    pub resources: Vec<Resource>,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -42,6 +51,9 @@ impl Incident {
             calls,
             telemetry,
             baseline,
+            resources,
+            traces,
+            requests,
             unknown,
             notes,
         } = source;
@@ -52,6 +64,8 @@ impl Incident {
             (own @ None, other) => *own = other,
             (Some(_), None) => {}
         }
+        self.add_resources(resources, traces);
+        self.requests.extend(requests);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

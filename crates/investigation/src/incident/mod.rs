@@ -2,6 +2,7 @@
 
 mod gathered;
 mod read;
+mod resources;
 
 pub use gathered::Gathered;
 pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
@@ -10,7 +11,10 @@ use std::sync::Arc;
 
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::request::Request;
+use crate::resource::{Inventory, Thresholds};
 use crate::telemetry::{Signal, Telemetry};
+use crate::trace::Trace;
 
 /// Where the symptom shows, and when the incident was noticed or began.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,14 @@ pub struct Incident {
     pub baseline: Option<Telemetry>,
     /// Who calls whom.
     pub graph: CallGraph,
+    /// The resources that the sources name, each once.
+    pub resources: Inventory,
+    /// From which values on a setting or state of a resource is worth a fact.
+    pub thresholds: Thresholds,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

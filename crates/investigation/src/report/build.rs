@@ -74,6 +74,9 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         unknown,
         unknown_total,
         notes: notes(case),
+        asked: super::resource::asked(case),
+        resources: super::resource::resources(case),
+        resources_total: case.resources.len(),
         data: data(case),
         specialists: waves.runs,
         costs: waves.costs,
@@ -115,10 +118,18 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
         .then_with(|| a.text.cmp(&b.text))
 }
 
+/// Without a judged metric, a diagnosis needs at least this weight of evidence for its first node, in nats:
+/// 20 to 1, from where on it counts as strong (Kass and Raftery 1995). One hint about the only node that is known is none.
+const FACT_WEIGHT_MIN: f64 = 3.0;
+
 /// Without a judged metric the answer is never "no fault": nothing was compared with normal operation.
 pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
+    let weight = judged.nodes.first().map_or(0.0, |first| first.weight);
     match Verdict::of(1.0 - judged.no_fault, first) {
+        Verdict::Diagnosed if !judged.by_metric && weight < FACT_WEIGHT_MIN => {
+            Verdict::InsufficientEvidence
+        }
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

@@ -2,9 +2,11 @@
 
 mod build;
 mod probe;
+mod resource;
 mod terminal;
 
 pub use probe::Probe;
+pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};
 pub use terminal::{Style, render};
 
 pub(crate) use build::{build, verdict};
@@ -58,6 +60,15 @@ pub struct Report {
     pub unknown_total: usize,
     /// What the reader met and worked around, and what limits the answer.
     pub notes: Vec<String>,
+    /// What was read in requests, and how surely.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+    /// The resources that the sources name, at most [`RESOURCES_SHOWN_MAX`].
+    #[serde(default)]
+    pub resources: Vec<ReportResource>,
+    /// How many resources there are in all.
+    #[serde(default)]
+    pub resources_total: usize,
     /// What was read.
     pub data: DataSummary,
     /// What became of each specialist.

@@ -6,8 +6,11 @@ mod errors;
 mod examine;
 mod latency;
 mod measure;
+mod reported;
+mod resources;
 mod saturation;
 mod table;
+mod trace;
 mod traffic;
 
 pub use table::{capability_of, specialists};
