@@ -135,7 +135,9 @@ fn missing<O>(report: &RunReport<O>) -> Vec<String> {
 }
 
 /// Registers the agents that can produce a transcript.
-pub(crate) async fn register_agents(orchestrator: &UniversalOrchestrator) -> Result<(), RegisterRefused> {
+pub(crate) async fn register_agents(
+    orchestrator: &UniversalOrchestrator,
+) -> Result<(), RegisterRefused> {
     for form in Form::ALL {
         let fetch = agent_fn(move |name: String, context: TaskContext| async move {
             let Some(transcript) = talk::fetch(&name, form) else {
