@@ -23,8 +23,11 @@ use universal_orchestrator_patterns::{
     OrchestrationSpec, Parallel, RunReport, Specialist, StepContext, StepFailure, StepResult,
 };
 
-/// Told how far a report is: its stage and of how many. A context may carry one.
-pub(crate) struct Progress(pub(crate) Box<dyn Fn(u32, &str) + Send + Sync>);
+/// Called with a stage and what is done in it.
+type Tell = Box<dyn Fn(u32, &str) + Send + Sync>;
+
+/// Told how far a report is: a context may carry one.
+pub(crate) struct Progress(pub(crate) Tell);
 
 /// The pipeline. Its steps are descriptions and the calls share nothing else, so any number may run at once.
 pub(crate) struct FallbackPipeline {
