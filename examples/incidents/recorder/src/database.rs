@@ -24,7 +24,7 @@ CREATE TABLE payments (id bigserial PRIMARY KEY, card int NOT NULL, merchant int
 INSERT INTO accounts SELECT id, 0 FROM generate_series(1, 2000) AS id;
 INSERT INTO merchants SELECT id, 0 FROM generate_series(1, 200) AS id;
 INSERT INTO entries (account, cents, at)
-    SELECT 1 + (n % 2000 * 7919) % 2000, 1 + n % 900, now() - n * interval '1 second' FROM generate_series(1, 500000) AS n;
+    SELECT 1 + (n % 2000 * 7919) % 2000, 1 + n % 900, now() - n * interval '1 second' FROM generate_series(1, 800000) AS n;
 INSERT INTO payments (card, merchant, cents, booked, at)
     SELECT 1 + (n % 4000 * 7919) % 4000, 1 + n % 200, 1 + n % 900, true, now() - n * interval '0.1 second' FROM generate_series(1, 200000) AS n;
 CREATE INDEX entries_account ON entries (account, at);

@@ -33,17 +33,15 @@ impl Load {
     /// Starts with `per_second` requests.
     pub(crate) fn start(base_port: u16, per_second: f64, seed: u64) -> Result<Self> {
         let client = Client::new(base_port)?;
-        let rate = Arc::new(AtomicU64::new(0));
+        let rate = Arc::new(AtomicU64::new(in_thousand_seconds(per_second)));
         let task = tokio::spawn(run(client, Arc::clone(&rate), Rng::with_seed(seed)));
-        let load = Self { rate, task };
-        load.set(per_second);
-        Ok(load)
+        Ok(Self { rate, task })
     }
 
     /// Changes the rate from the next request on.
     pub(crate) fn set(&self, per_second: f64) {
         self.rate
-            .store((per_second * 1e3).max(1.0) as u64, Ordering::Relaxed);
+            .store(in_thousand_seconds(per_second), Ordering::Relaxed);
     }
 }
 
@@ -51,6 +49,11 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// At least one, so that the time to the next request is finite.
+fn in_thousand_seconds(per_second: f64) -> u64 {
+    (per_second * 1e3).max(1.0) as u64
 }
 
 async fn run(client: Client, rate: Arc<AtomicU64>, mut rng: Rng) {

@@ -268,3 +268,32 @@ impl Set {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(set: Set) -> Vec<&'static str> {
+        let mut names: Vec<_> = set.plans().iter().map(|plan| plan.name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn both_sets_have_the_same_incidents_once() {
+        let first = names(Set::First);
+        assert_eq!(first, names(Set::Second));
+        assert!(first.windows(2).all(|pair| pair[0] < pair[1]), "{first:?}");
+    }
+
+    #[test]
+    fn every_cause_is_a_node() {
+        for plan in Set::First.plans().iter().chain(Set::Second.plans()) {
+            let is_node =
+                |name| name == POSTGRES || Role::ALL.into_iter().any(|role| role.name() == name);
+            assert!(plan.node.is_none_or(is_node), "{plan:?}");
+            let is_calm = matches!(plan.fault, Fault::None | Fault::Surge(_));
+            assert_eq!(plan.node.is_none(), is_calm, "{plan:?}");
+        }
+    }
+}

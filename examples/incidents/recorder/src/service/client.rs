@@ -10,7 +10,7 @@ use crate::metric;
 use crate::role::Role;
 
 /// Calls from this on are logged as slow.
-const SLOW: Duration = Duration::from_millis(400);
+const SLOW: Duration = Duration::from_millis(150);
 
 /// Calls the processes of one set-up.
 #[derive(Clone, Debug)]

@@ -115,3 +115,55 @@ fn fill(log: &Path, bytes_per_second: usize, running: &AtomicBool) {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_meet_the_fault_until_it_is_taken_away() {
+        let faults = Faults::default();
+        faults.obey(Order::Fail { share: 1.0 }, None, None).await;
+        assert!(faults.meet().await.is_err());
+        faults
+            .obey(
+                Order::Delay {
+                    share: 1.0,
+                    ms: 300,
+                },
+                None,
+                None,
+            )
+            .await;
+        let before = Instant::now();
+        assert!(faults.meet().await.is_ok());
+        assert_eq!(before.elapsed(), Duration::from_millis(300));
+        faults.obey(Order::None, None, None).await;
+        assert!(faults.meet().await.is_ok());
+        assert_eq!(before.elapsed(), Duration::from_millis(300));
+    }
+
+    #[tokio::test]
+    async fn leaked_memory_is_kept_until_the_fault_ends() {
+        let faults = Faults::default();
+        faults.obey(Order::Leak { bytes: 1_000 }, None, None).await;
+        for _ in 0..3 {
+            assert!(faults.meet().await.is_ok());
+        }
+        assert_eq!(faults.active.lock().await.memory.len(), 3);
+        faults.obey(Order::None, None, None).await;
+        assert!(faults.active.lock().await.memory.is_empty());
+    }
+
+    #[tokio::test]
+    async fn threads_end_with_the_fault() {
+        let faults = Faults::default();
+        faults.obey(Order::Hog { threads: 2 }, None, None).await;
+        let running = Arc::clone(&faults.active.lock().await.running);
+        assert!(running.load(Ordering::Relaxed));
+        faults.obey(Order::None, None, None).await;
+        assert!(!running.load(Ordering::Relaxed));
+    }
+}

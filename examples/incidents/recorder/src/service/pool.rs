@@ -15,7 +15,7 @@ use crate::role::{POSTGRES, Role};
 /// How long a request waits for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Statements from this on are logged as slow.
-const SLOW: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_millis(100);
 
 /// A pool of connections.
 #[derive(Debug)]

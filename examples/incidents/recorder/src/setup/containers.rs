@@ -24,10 +24,12 @@ const DATABASE_CORES: f64 = 0.5;
 /// Bytes of data that each process may have; what asks for more aborts.
 const DATA_BYTES: u64 = 128 << 20;
 
-/// The groups of one set-up.
+/// The groups of one set-up. The recorder itself, and so the customers, is in the group around them.
 #[derive(Debug)]
 pub(super) struct Containers {
     name: String,
+    /// The group that the recorder came from.
+    home: PathBuf,
 }
 
 impl Containers {
@@ -35,6 +37,7 @@ impl Containers {
     pub(super) fn new(base_port: u16) -> Result<Self> {
         let made = Self {
             name: format!("incident-recorder-{base_port}"),
+            home: own_group()?,
         };
         for controller in [CPU, ACCOUNTING] {
             let parent = Path::new(controller).join(&made.name);
@@ -60,6 +63,7 @@ impl Containers {
             let quota = (cores * PERIOD_US as f64) as u64;
             write(parent.join(node).join("cpu.cfs_quota_us"), quota)?;
         }
+        write(parent.join("cgroup.procs"), std::process::id().into())?;
         Ok(made)
     }
 
@@ -134,9 +138,23 @@ impl Containers {
     }
 }
 
+/// The group of the cpu controller in which this process is.
+fn own_group() -> Result<PathBuf> {
+    let groups = procfs::process::Process::myself()
+        .and_then(|own| own.cgroups())
+        .context("failed to read /proc/self/cgroup")?;
+    let group = groups
+        .into_iter()
+        .find(|group| group.controllers.iter().any(|name| name == "cpu"))
+        .context("this process is in no group of the cpu controller; it takes cgroup version 1")?;
+    Ok(Path::new(CPU).join(group.pathname.trim_start_matches('/')))
+}
+
 impl Drop for Containers {
     /// Removes the groups. One that still has a process stays, which harms nobody.
     fn drop(&mut self) {
+        let own = std::process::id().to_string();
+        let _ = fs::write(self.home.join("cgroup.procs"), own);
         for controller in [CPU, ACCOUNTING] {
             for (node, _) in Self::nodes() {
                 let _ = fs::remove_dir(self.group(controller, node));
