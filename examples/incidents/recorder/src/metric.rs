@@ -1,4 +1,6 @@
 //! Every metric that is shown to Prometheus: names, labels and buckets in one place.
+//!
+//! Counters of the crate `metrics` are whole numbers, so sums of seconds are kept as gauges that only rise.
 #![expect(clippy::disallowed_macros, reason = "the names stand here only")]
 
 use std::time::Duration;
