@@ -38,6 +38,7 @@ pub(crate) struct CiArguments {
 enum Step {
     Fmt,
     Clippy,
+    Recorder,
     Readme,
     Test,
     Doc,
@@ -64,6 +65,10 @@ impl Step {
             Self::Clippy => Action::Cargo(
                 "clippy --workspace --all-targets --locked -- -D warnings",
                 &[],
+            ),
+            Self::Recorder => Action::Function(
+                "fmt and clippy of the recorder of incidents, a workspace of its own",
+                check_recorder,
             ),
             Self::Readme => Action::Function("README.md names the test command", check_readme),
             Self::Test => Action::Cargo("test --workspace --locked", &[]),
@@ -166,6 +171,18 @@ fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Its tests and its programs need more than a compiler: `examples/incidents/README.md` says what.
+fn check_recorder(workspace: &Workspace) -> Result<()> {
+    for arguments in [
+        "fmt --manifest-path examples/incidents/recorder/Cargo.toml --check",
+        "clippy --manifest-path examples/incidents/recorder/Cargo.toml --all-targets --locked -- -D warnings",
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        succeed(&mut workspace.cargo(&arguments))?;
+    }
+    Ok(())
+}
+
 fn check_readme(workspace: &Workspace) -> Result<()> {
     let path = workspace.root().join("README.md");
     let text = fs::read_to_string(&path).context("failed to read README.md")?;
@@ -199,6 +216,7 @@ mod tests {
             [
                 "fmt",
                 "clippy",
+                "recorder",
                 "readme",
                 "test",
                 "doc",
@@ -216,7 +234,7 @@ mod tests {
     fn only_and_skip_choose() {
         assert_eq!(names(&[Step::Test, Step::Fmt], &[]), ["fmt", "test"]);
         assert_eq!(names(&[Step::Test, Step::Fmt], &[Step::Test]), ["fmt"]);
-        assert_eq!(names(&[], &[Step::Sla]).len(), 10);
+        assert_eq!(names(&[], &[Step::Sla]).len(), 11);
     }
 
     #[test]

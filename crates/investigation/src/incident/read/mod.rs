@@ -50,7 +50,8 @@ pub struct IncidentFiles {
 }
 
 impl IncidentFiles {
-    /// An incident's folder: `metrics.csv`, `target.json`, and `graph.csv` unless [`graph`](Self::graph) names another.
+    /// An incident's folder: `metrics.csv`, `target.json`, `graph.csv` unless [`graph`](Self::graph) names another,
+    /// and `baseline.csv` if it is there and [`baseline`](Self::baseline) names no other.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -67,7 +68,7 @@ impl IncidentFiles {
         self
     }
 
-    /// The metrics file of normal operation. Without one the incident is compared with its own first rows.
+    /// The metrics file of normal operation. Without one and without `baseline.csv` the incident is compared with its own first rows.
     #[must_use]
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
@@ -85,8 +86,10 @@ impl IncidentFiles {
         let telemetry = metrics::read(&self.folder.join("metrics.csv"), &mut notes)?;
         let own = self.folder.join("graph.csv");
         let graph = graph::read(self.graph.as_deref().unwrap_or(&own), &mut notes)?;
+        let own = self.folder.join("baseline.csv");
         let baseline = match &self.baseline {
             Some(file) => Some(metrics::read(file, &mut notes)?),
+            None if own.exists() => Some(metrics::read(&own, &mut notes)?),
             None => None,
         };
         Ok(Incident {
