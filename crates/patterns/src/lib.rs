@@ -42,6 +42,7 @@ mod resilience;
 mod result;
 mod step;
 mod strategy;
+mod workflow;
 
 pub use context::{
     ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
@@ -71,4 +72,11 @@ pub use strategy::{
     Adaptive, AdaptiveCriteria, Assignment, Decision, Fallback, FallbackCounts, MapReduce, Mapped,
     Mode, NamedStep, OnFailure, Parallel, Quorum, Race, Reduced, Required, RunReport, STEPS_MAX,
     Sequential, StopReason, WaveLimits, WavePlanner, Waves,
+};
+pub use workflow::{
+    CriticalPath, DecideError, EXPRESSION_BYTES_MAX, GATE_DEADLINE, GATES_MAX, GateDecision,
+    GateId, GateView, Gates, ITERATIONS_MAX, Join, LINKS_MAX, Misfit, PROBLEMS_MAX, PROGRESS_MAX,
+    Problem, ProblemKind, Progress, ProgressEvent, ProgressKind, ProgressReader, Progressed,
+    StepLibrary, StepOnFailure, TYPE_DEPTH_MAX, UnknownGateId, ValueType, Workflow,
+    WorkflowBuilder, WorkflowErrors, WorkflowReport, WorkflowSpec, WorkflowStep,
 };
