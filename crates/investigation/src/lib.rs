@@ -43,6 +43,7 @@ mod evidence;
 mod graph;
 mod incident;
 mod investigator;
+mod logs;
 mod ranking;
 mod report;
 mod specialist;
@@ -61,6 +62,10 @@ pub use incident::{
     Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
+pub use logs::{
+    LOG_TEMPLATES_MAX, LogChange, LogChangeKind, LogChanges, LogLevel, LogLine, LogSummary,
+    LogTemplate, SURGE_RATIO_MIN, SURPRISE_MAX,
+};
 pub use ranking::CandidateFeatures;
 pub use report::{
     DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,

@@ -1,0 +1,17 @@
+//! Logs: streamed, sorted into templates, and compared before and after the onset.
+
+mod change;
+mod drain;
+mod line;
+#[cfg(test)]
+mod loghub;
+mod mask;
+mod stream;
+mod summary;
+mod text;
+mod time;
+
+pub use change::{LogChange, LogChangeKind, LogChanges, SURGE_RATIO_MIN, SURPRISE_MAX};
+pub use drain::LOG_TEMPLATES_MAX;
+pub use line::{LogLevel, LogLine};
+pub use summary::{LogSummary, LogTemplate};
