@@ -39,6 +39,7 @@
 //! # }
 //! ```
 
+mod events;
 mod evidence;
 mod graph;
 mod incident;
@@ -56,6 +57,7 @@ mod wave;
 
 pub mod calibration;
 
+pub use events::{ChangeKind, EVENTS_MAX, Event, EventsError, read_events_csv, read_events_json};
 pub use evidence::{Findings, Observation, ReferenceSource, Symptom, Unknown};
 pub use graph::CallGraph;
 pub use incident::{
@@ -63,8 +65,8 @@ pub use incident::{
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use logs::{
-    LOG_TEMPLATES_MAX, LogChange, LogChangeKind, LogChanges, LogLevel, LogLine, LogSummary,
-    LogTemplate, SURGE_RATIO_MIN, SURPRISE_MAX,
+    LOG_FILES_MAX, LOG_TEMPLATES_MAX, LogChange, LogChangeKind, LogChanges, LogFolder, LogLevel,
+    LogLine, LogSummary, LogTemplate, SURGE_RATIO_MIN, SURPRISE_MAX,
 };
 pub use ranking::CandidateFeatures;
 pub use report::{

@@ -4,8 +4,8 @@
 //! A message goes down by its number of words and by its first word to a short list of templates, and joins the one
 //! that it is most similar to. What differs becomes a varying part.
 //! Two things are other than in the paper: the first word that does not vary leads down, because a message may begin
-//! with an address; and words that vary in both are not compared, because they say nothing. Memory is bounded: a miner keeps
-//! [`LOG_TEMPLATES_MAX`] templates, and what fits none of them afterwards is counted as belonging to none.
+//! with an address; and words that vary in both are not compared, because they say nothing. Memory is bounded: there is a
+//! largest number of templates, and what fits none of them afterwards is counted as belonging to none.
 
 use std::collections::HashMap;
 
@@ -30,8 +30,8 @@ pub(super) struct Drain {
 
 impl Drain {
     /// The number of the message's template, which is new when it is the number of templates before; `None` when the
-    /// message fits none and there is no room for one more.
-    pub(super) fn learn(&mut self, message: &str) -> Option<usize> {
+    /// message fits none and there are `templates_max`.
+    pub(super) fn learn(&mut self, message: &str, templates_max: usize) -> Option<usize> {
         let mut words: Vec<_> = message
             .split_ascii_whitespace()
             .take(WORDS_MAX + 1)
@@ -58,7 +58,7 @@ impl Drain {
             }
             return Some(number);
         }
-        if self.templates.len() >= LOG_TEMPLATES_MAX {
+        if self.templates.len() >= templates_max {
             return None;
         }
         let number = self.templates.len();

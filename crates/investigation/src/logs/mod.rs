@@ -2,6 +2,7 @@
 
 mod change;
 mod drain;
+mod folder;
 mod line;
 #[cfg(test)]
 mod loghub;
@@ -13,5 +14,9 @@ mod time;
 
 pub use change::{LogChange, LogChangeKind, LogChanges, SURGE_RATIO_MIN, SURPRISE_MAX};
 pub use drain::LOG_TEMPLATES_MAX;
+pub use folder::{LOG_FILES_MAX, LogFolder};
 pub use line::{LogLevel, LogLine};
 pub use summary::{LogSummary, LogTemplate};
+
+pub(crate) use text::clean;
+pub(crate) use time::time_of;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 
-use super::drain::Drain;
+use super::drain::{Drain, LOG_TEMPLATES_MAX};
 use super::line::{LogLevel, LogLine};
 use super::stream::Lines;
 use super::text::clean;
@@ -79,6 +79,8 @@ pub struct LogTemplate {
 pub struct LogSummary {
     node: String,
     near: f64,
+    /// New templates that may still come.
+    room: usize,
     drain: Drain,
     templates: Vec<LogTemplate>,
     pub(super) all: Counts,
@@ -102,6 +104,7 @@ impl LogSummary {
         Self {
             node: node.into(),
             near,
+            room: LOG_TEMPLATES_MAX,
             drain: Drain::default(),
             templates: Vec::new(),
             all: Counts::default(),
@@ -112,6 +115,12 @@ impl LogSummary {
             undated: 0,
             services: HashMap::new(),
         }
+    }
+
+    /// At most so many templates, if that is less than [`LOG_TEMPLATES_MAX`].
+    pub(super) fn templates_max(mut self, max: usize) -> Self {
+        self.room = max.min(LOG_TEMPLATES_MAX);
+        self
     }
 
     /// Reads a log to its end, in bounded memory. `file` is how it is named in what is found.
@@ -162,7 +171,7 @@ impl LogSummary {
                 self.services.insert(service.to_string(), 1);
             }
         }
-        let Some(template) = self.drain.learn(&line.message) else {
+        let Some(template) = self.drain.learn(&line.message, self.room) else {
             self.unfitting += 1;
             return;
         };
@@ -229,7 +238,7 @@ impl LogSummary {
         self.lines
     }
 
-    /// Lines that are of no template because there are [`LOG_TEMPLATES_MAX`](super::LOG_TEMPLATES_MAX).
+    /// Lines that are of no template because there are [`LOG_TEMPLATES_MAX`].
     #[must_use]
     pub fn lines_without_template(&self) -> u64 {
         self.unfitting

@@ -48,6 +48,17 @@ pub(super) fn epoch(number: f64) -> Option<f64> {
         .find(|seconds| EPOCH_SECONDS.contains(seconds))
 }
 
+/// Seconds since 1970 from a text that is nothing but a time: a number, or a date with its year.
+pub(crate) fn time_of(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if let Ok(number) = text.parse::<f64>() {
+        return epoch(number);
+    }
+    stamp(text, f64::NAN)
+        .filter(|stamp| stamp.start == 0 && stamp.end == text.len())
+        .map(|stamp| stamp.at)
+}
+
 /// Reads bytes one after the other.
 struct Cursor<'a> {
     bytes: &'a [u8],
