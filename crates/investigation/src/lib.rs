@@ -47,6 +47,7 @@ mod investigator;
 mod logs;
 mod ranking;
 mod report;
+mod source;
 mod specialist;
 mod statistics;
 mod telemetry;
