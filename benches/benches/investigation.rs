@@ -123,11 +123,10 @@ fn large_incident() -> Incident {
         at,
     };
     Incident {
-        target,
+        target: Some(target),
         telemetry,
-        baseline: None,
         graph,
-        notes: Vec::new(),
+        ..Incident::default()
     }
 }
 

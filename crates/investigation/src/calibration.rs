@@ -5,7 +5,7 @@ pub use crate::ranking::{FEATURE_NAMES, Posterior, Weights};
 use crate::evidence::{Case, Symptom};
 use crate::incident::Incident;
 use crate::ranking::{CandidateFeatures, Evidence, candidates};
-use crate::specialist::Specialty;
+use crate::specialist::{Depth, SPECIALISTS};
 
 /// What the model sees of an incident.
 #[derive(Clone, Debug)]
@@ -18,14 +18,14 @@ pub struct Assessed {
     pub symptom: Symptom,
 }
 
-/// Runs all specialists one after the other, or gives `None` when the target cannot be judged.
+/// Runs the wide specialists one after the other, or gives `None` when there is no target or it cannot be judged.
 #[must_use]
 pub fn assess(incident: Incident) -> Option<Assessed> {
     let case = Case::of(incident);
-    let findings = Specialty::ALL.map(|specialty| specialty.observe_all(&case));
-    let observations = findings
-        .into_iter()
-        .flat_map(|findings| findings.observations);
+    let wide = SPECIALISTS
+        .iter()
+        .filter(|expert| expert.depth() == Depth::Wide);
+    let observations = wide.flat_map(|expert| expert.examine_all(&case).observations);
     let evidence = Evidence::of(&case, observations);
     Some(Assessed {
         features: candidates(&case, &evidence)?,

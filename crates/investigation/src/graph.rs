@@ -36,6 +36,16 @@ impl CallGraph {
         }
     }
 
+    /// Adds all nodes and calls of another graph.
+    pub fn merge(&mut self, other: &Self) {
+        for node in other.nodes() {
+            self.add_node(node);
+        }
+        for (caller, callee) in other.calls() {
+            self.add_call(caller, callee);
+        }
+    }
+
     /// The nodes in the order in which they came.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<str>> + '_ {
         self.graph.node_weights()

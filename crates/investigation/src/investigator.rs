@@ -1,19 +1,17 @@
 //! The way in: specialists on an orchestrator, and an investigation by them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use universal_orchestrator::{
-    BudgetError, IdError, Limits, RegisterRefused, RunId, UniversalOrchestrator,
-};
+use universal_orchestrator::{Limits, RegisterRefused, UniversalOrchestrator};
+use universal_orchestrator_patterns::ContextError;
 
 use crate::evidence::Case;
 use crate::incident::Incident;
 use crate::report::{Report, build};
-use crate::specialist::{Desk, Specialty, register};
-use crate::wave::run_wave;
+use crate::specialist::{CASES_MAX, Desk, Expert, SPECIALISTS, register};
+use crate::wave::run_waves;
 
 /// What one investigation may take.
 #[derive(Clone, Debug)]
@@ -41,12 +39,9 @@ pub enum InvestigateError {
     /// The orchestrator refused a specialist.
     #[error("a specialist could not be registered")]
     Register(#[from] RegisterRefused),
-    /// The name of the run was refused.
-    #[error("the run could not be named")]
-    Run(#[from] IdError),
-    /// The budget of the run could not be opened or closed.
-    #[error("the budget of the investigation could not be kept")]
-    Budget(#[from] BudgetError),
+    /// The budget of the run could not be opened.
+    #[error("the run of the investigation could not be opened")]
+    Run(#[from] ContextError),
     /// Too many investigations at the same time.
     #[error("{max} investigations are at work: wait until one has ended")]
     TooMany {
@@ -64,7 +59,6 @@ pub enum InvestigateError {
 pub struct Investigator {
     orchestrator: UniversalOrchestrator,
     desk: Arc<Desk>,
-    runs: Arc<AtomicU64>,
 }
 
 impl Investigator {
@@ -74,25 +68,31 @@ impl Investigator {
     ///
     /// The orchestrator refuses one, for example because an investigator has registered it already.
     pub async fn new(orchestrator: UniversalOrchestrator) -> Result<Self, InvestigateError> {
-        Self::with_specialists(orchestrator, &Specialty::ALL).await
+        Self::registering(orchestrator, SPECIALISTS).await
     }
 
-    /// Registers some specialists only. Tasks for the others go to whichever agent has their capability.
+    /// Registers some specialists only, by the names of [`specialists`](crate::specialists).
+    /// Tasks for the others go to whichever agent has their capability; a name that no specialist has is left out.
     ///
     /// # Errors
     ///
     /// As [`new`](Self::new).
     pub async fn with_specialists(
         orchestrator: UniversalOrchestrator,
-        specialties: &[Specialty],
+        names: &[&str],
+    ) -> Result<Self, InvestigateError> {
+        let chosen = SPECIALISTS.iter().copied();
+        let chosen: Vec<Expert> = chosen.filter(|e| names.contains(&e.name())).collect();
+        Self::registering(orchestrator, &chosen).await
+    }
+
+    async fn registering(
+        orchestrator: UniversalOrchestrator,
+        experts: &[Expert],
     ) -> Result<Self, InvestigateError> {
         let desk = Arc::new(Desk::default());
-        register(&orchestrator, &desk, specialties).await?;
-        Ok(Self {
-            orchestrator,
-            desk,
-            runs: Arc::default(),
-        })
+        register(&orchestrator, &desk, experts).await?;
+        Ok(Self { orchestrator, desk })
     }
 
     /// Finds the cause of an incident, or says that there is none or that the data do not tell.
@@ -108,25 +108,9 @@ impl Investigator {
         limits: &InvestigationLimits,
     ) -> Result<Report, InvestigateError> {
         let started = Instant::now();
-        let open = self
-            .desk
-            .open(Case::of(incident))
-            .ok_or(InvestigateError::TooMany {
-                max: crate::specialist::CASES_MAX,
-            })?;
-        let first = Specialty::of(open.case.incident.target.signal.metric());
-        let number = self.runs.fetch_add(1, Ordering::Relaxed);
-        let run = RunId::new(format!("investigation-{number}"))?;
-        let orchestrator = &self.orchestrator;
-        let wave = run_wave(
-            orchestrator,
-            &open,
-            first,
-            limits.deadline,
-            limits.budget,
-            &run,
-        )
-        .await?;
-        Ok(build(&open.case, wave, started))
+        let open = self.desk.open(Case::of(incident));
+        let open = open.ok_or(InvestigateError::TooMany { max: CASES_MAX })?;
+        let waves = run_waves(&self.orchestrator, &open, limits.deadline, limits.budget).await?;
+        Ok(build(&open.case, waves, started))
     }
 }

@@ -27,7 +27,7 @@
 //!     telemetry.insert(node, Signal::Requests, vec![400.0; 5]);
 //! }
 //! let target = Target { node: "shop".into(), signal: Signal::LatencyAverage, at: Some(450.0) };
-//! let incident = Incident { target, telemetry, baseline: None, graph, notes: Vec::new() };
+//! let incident = Incident { target: Some(target), telemetry, graph, ..Incident::default() };
 //!
 //! let orchestrator = UniversalOrchestrator::builder().start().await?;
 //! let investigator = Investigator::new(orchestrator.clone()).await?;
@@ -39,15 +39,12 @@
 //! # }
 //! ```
 
-mod events;
 mod evidence;
 mod graph;
 mod incident;
 mod investigator;
-mod logs;
 mod ranking;
 mod report;
-mod source;
 mod specialist;
 mod statistics;
 mod telemetry;
@@ -57,24 +54,25 @@ mod verdict;
 mod wave;
 
 pub mod calibration;
+pub mod events;
+pub mod logs;
+pub mod source;
 
-pub use events::{ChangeKind, EVENTS_MAX, Event, EventsError, read_events_csv, read_events_json};
-pub use evidence::{Findings, Observation, ReferenceSource, Symptom, Unknown};
+pub use evidence::{
+    Category, Fact, FactKind, Findings, Observation, ReferenceSource, Source, Span, Symptom,
+    Unknown, weights,
+};
 pub use graph::CallGraph;
 pub use incident::{
-    Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use logs::{
-    LOG_FILES_MAX, LOG_TEMPLATES_MAX, LogChange, LogChangeKind, LogChanges, LogFolder, LogLevel,
-    LogLine, LogSummary, LogTemplate, SURGE_RATIO_MIN, SURPRISE_MAX,
-};
-pub use ranking::CandidateFeatures;
+pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
-    ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
+    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
 };
-pub use specialist::Specialty;
+pub use specialist::{capability_of, specialists};
 pub use telemetry::{Metric, Signal, Statistic, Telemetry};
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
-pub use wave::SpecialistRun;
+pub use wave::{CONFIDENCE_ENOUGH, DEEP_NODES_MAX, SUSPICION_MIN, SpecialistRun};

@@ -16,15 +16,14 @@ pub(crate) fn calm_incident() -> Incident {
         telemetry.insert(node, Signal::Requests, vec![500.0; 5]);
     }
     Incident {
-        target: Target {
+        target: Some(Target {
             node: "front".into(),
             signal: Signal::LatencyAverage,
             at: Some(450.0),
-        },
+        }),
         telemetry,
-        baseline: None,
         graph,
-        notes: Vec::new(),
+        ..Incident::default()
     }
 }
 

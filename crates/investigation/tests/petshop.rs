@@ -71,8 +71,12 @@ fn healthy(data: &Path, scenario: &str, signal: Signal) -> Vec<Incident> {
         .map(|from| {
             let telemetry = normal.rows(from, from + 5);
             let mut window = incident.clone();
-            window.target.signal = signal;
-            window.target.at = Some(telemetry.starts()[1] + 150.0);
+            let target = window
+                .target
+                .as_mut()
+                .expect("a recorded incident has a target");
+            target.signal = signal;
+            target.at = Some(telemetry.starts()[1] + 150.0);
             window.telemetry = telemetry;
             window.baseline = Some(normal.rows(0, half));
             window

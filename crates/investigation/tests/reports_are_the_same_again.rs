@@ -82,7 +82,8 @@ fn disguised(incident: &Incident, names: &dyn Fn(&str) -> String) -> Incident {
     other.telemetry = telemetry(&incident.telemetry);
     other.baseline = incident.baseline.as_ref().map(telemetry);
     other.graph = support::graph(&calls);
-    other.target.node = names(&incident.target.node).into();
+    let target = other.target.as_mut().expect("there is a target");
+    target.node = names(&target.node).into();
     other
 }
 

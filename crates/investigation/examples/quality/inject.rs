@@ -96,15 +96,15 @@ impl Ground {
         let telemetry = self.normal.rows(from, from + ROWS);
         let step = telemetry.step().unwrap_or(0.0);
         Incident {
-            target: Target {
+            target: Some(Target {
                 node: self.target.as_str().into(),
                 signal,
                 at: Some(telemetry.starts()[1] + step * at),
-            },
+            }),
             telemetry,
             baseline: Some(self.baseline()),
             graph: self.graph.clone(),
-            notes: Vec::new(),
+            ..Incident::default()
         }
     }
 

@@ -110,7 +110,8 @@ fn recorded(scenario: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
             serde_json::from_slice(&std::fs::read(folder.join("target.json"))?)?;
         let cause = answer["root_cause"]["node"].as_str().map(str::to_owned);
         let incident = files.clone().read()?;
-        let metric = incident.target.signal.metric();
+        let target = incident.target.clone().ok_or("an incident has a target")?;
+        let metric = target.signal.metric();
         if normal.exists() {
             let group = format!("recorded, {metric}, with baseline");
             push(
@@ -137,13 +138,9 @@ fn ground(scenario: &Path, name: &str) -> Result<Ground, Failure> {
         .graph(scenario.join("graph.csv"))
         .baseline(scenario.join("noissue/metrics.csv"));
     let incident = files.read()?;
+    let target = incident.target.ok_or("an incident has a target")?;
     let normal = incident.baseline.unwrap_or_default();
-    Ok(Ground::new(
-        name,
-        incident.graph,
-        normal,
-        &incident.target.node,
-    ))
+    Ok(Ground::new(name, incident.graph, normal, &target.node))
 }
 
 /// Windows of the second half, as they were recorded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::symptom::Symptom;
 use crate::graph::Topology;
 use crate::incident::Incident;
-use crate::telemetry::Signal;
+use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
 #[derive(Debug)]
@@ -14,8 +14,8 @@ pub(crate) struct Case {
     /// All nodes of graph and metrics, by name, so that the order of columns does not matter.
     pub(crate) nodes: Vec<Arc<str>>,
     pub(crate) topology: Topology,
-    /// The target's place in `nodes`.
-    pub(crate) target: usize,
+    /// The target's place in `nodes`, when there is a target.
+    pub(crate) target: Option<usize>,
     /// Rows that end before the onset.
     pub(crate) before: Vec<usize>,
     /// All other rows.
@@ -31,12 +31,13 @@ impl Case {
             .graph
             .nodes()
             .chain(incident.telemetry.nodes())
-            .chain([&incident.target.node])
+            .chain(incident.target.iter().map(|target| &target.node))
             .cloned()
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
-        let target = nodes.partition_point(|node| *node < incident.target.node);
+        let target = incident.target.as_ref();
+        let target = target.map(|target| nodes.partition_point(|node| *node < target.node));
         let topology = Topology::of(&incident.graph, &nodes);
         let before = rows_before(&incident);
         let rows = incident.telemetry.starts().len();
@@ -53,6 +54,31 @@ impl Case {
             telling,
             symptom,
         }
+    }
+
+    /// The node's place in `nodes`.
+    pub(crate) fn place(&self, node: &str) -> Option<usize> {
+        self.nodes.binary_search_by(|name| (**name).cmp(node)).ok()
+    }
+
+    /// The nodes whose telemetry has one of `signals`.
+    pub(crate) fn nodes_with(&self, signals: &[Signal]) -> Vec<usize> {
+        let telemetry = &self.incident.telemetry;
+        let has = |node: &Arc<str>| {
+            signals
+                .iter()
+                .any(|signal| telemetry.series(node, *signal).is_some())
+        };
+        let nodes = self.nodes.iter().enumerate();
+        nodes
+            .filter_map(|(place, node)| has(node).then_some(place))
+            .collect()
+    }
+
+    /// The target's place and its metric, when there is a target.
+    pub(crate) fn symptom_at(&self) -> Option<(usize, Metric)> {
+        let target = self.incident.target.as_ref()?;
+        Some((self.target?, target.signal.metric()))
     }
 
     /// The node's requests of an interval, or `None` where they are missing.
@@ -81,7 +107,7 @@ impl Case {
 fn rows_before(incident: &Incident) -> Vec<usize> {
     let starts = incident.telemetry.starts();
     let step = incident.telemetry.step().unwrap_or(0.0);
-    let ended = match incident.target.at {
+    let ended = match incident.target.as_ref().and_then(|target| target.at) {
         // The half second forgives rounding of either time.
         Some(at) => starts.partition_point(|start| start + step <= at + 0.5),
         None => 0,

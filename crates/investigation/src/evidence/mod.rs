@@ -1,12 +1,16 @@
-//! From series to observations: what a node did in the telling rows, against what it does otherwise.
+//! What was read, and what it says: series against their reference as observations, everything else as facts.
 
 mod case;
+mod fact;
 mod observation;
 mod reference;
 mod symptom;
+pub mod weights;
 
+pub use fact::{Category, Fact, FactKind, Source, Span};
 pub use observation::{Findings, Observation, ReferenceSource, Unknown};
 pub use symptom::Symptom;
 
 pub(crate) use case::Case;
 pub(crate) use reference::{Prior, Reference};
+pub(crate) use weights::weights_by_node;

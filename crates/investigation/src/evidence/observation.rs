@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Fact;
 use crate::telemetry::Metric;
 
 /// What a value is compared with.
@@ -48,15 +49,15 @@ impl Observation {
     pub const DEVIATION_MAX: f64 = 1_000.0;
 }
 
-/// A series that could not be judged. It speaks neither for a node nor against it.
+/// A failed or impossible read. It is no fact: it speaks neither for a node nor against it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unknown {
     /// The node.
     pub node: String,
-    /// What would have been looked at.
-    pub metric: Metric,
-    /// Why it could not be judged.
+    /// What would have been read, for example `latency` or `its logs`.
+    pub what: String,
+    /// Why it could not be read or judged.
     pub reason: String,
 }
 
@@ -66,6 +67,8 @@ pub struct Unknown {
 pub struct Findings {
     /// Series that were judged, in the order of nodes.
     pub observations: Vec<Observation>,
-    /// Series that were not.
+    /// What was really read about nodes.
+    pub facts: Vec<Fact>,
+    /// What could not be read or judged.
     pub unknown: Vec<Unknown>,
 }

@@ -38,8 +38,10 @@ impl Symptom {
         before: &[usize],
         after: &[usize],
     ) -> (Option<Self>, Vec<usize>) {
-        let signal = incident.target.signal;
-        let node = &*incident.target.node;
+        let Some(target) = &incident.target else {
+            return (None, after.to_vec());
+        };
+        let (node, signal) = (&*target.node, target.signal);
         let count = after.len().div_ceil(2);
         let Some(series) = incident.telemetry.series(node, signal) else {
             return (None, after.to_vec());

@@ -1,11 +1,14 @@
-//! An incident: the symptom, what was measured, and who calls whom.
+//! An incident: the symptom, what was measured and read, and who calls whom.
 
+mod gathered;
 mod read;
 
+pub use gathered::Gathered;
 pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
 
 use std::sync::Arc;
 
+use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::telemetry::{Signal, Telemetry};
 
@@ -21,16 +24,20 @@ pub struct Target {
 }
 
 /// What an investigation starts from. All of it is data; nothing of it is changed.
-#[derive(Clone, Debug)]
+///
+/// Everything is optional: without a metric target the facts alone decide.
+#[derive(Clone, Debug, Default)]
 pub struct Incident {
-    /// The symptom.
-    pub target: Target,
+    /// The series that shows the symptom, if there is one.
+    pub target: Option<Target>,
     /// What was measured around the incident.
     pub telemetry: Telemetry,
     /// What was measured in normal operation, if known.
     pub baseline: Option<Telemetry>,
     /// Who calls whom.
     pub graph: CallGraph,
-    /// What the reader met and worked around, in words for the report.
+    /// Reads of the sources that failed.
+    pub unknown: Vec<Unknown>,
+    /// What the sources met and worked around, in words for the report.
     pub notes: Vec<String>,
 }

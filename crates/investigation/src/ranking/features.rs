@@ -59,10 +59,7 @@ impl Evidence {
             traffic: vec![None; case.nodes.len()],
         };
         for observation in observations {
-            let node = case
-                .nodes
-                .binary_search_by(|node| (**node).cmp(&observation.node));
-            if let Ok(node) = node {
+            if let Some(node) = case.place(&observation.node) {
                 let place = match observation.metric {
                     Metric::Latency => &mut evidence.latency[node],
                     Metric::Availability => &mut evidence.errors[node],
@@ -76,7 +73,7 @@ impl Evidence {
 
     /// The observations of one node.
     pub(crate) fn of_node(&self, case: &Case, node: &str) -> Vec<Observation> {
-        let Ok(node) = case.nodes.binary_search_by(|name| (**name).cmp(node)) else {
+        let Some(node) = case.place(node) else {
             return Vec::new();
         };
         let all = [&self.latency[node], &self.errors[node], &self.traffic[node]];
@@ -98,10 +95,10 @@ fn deviation(observation: Option<&Observation>) -> f64 {
 
 /// The features of every node of the case, in their order; `None` when the target itself could not be judged.
 pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<CandidateFeatures>> {
-    let metric = case.incident.target.signal.metric();
+    let (target_place, metric) = case.symptom_at()?;
     let (primary, other) = evidence.primary(metric);
-    let target = primary[case.target].as_ref()?;
-    let distances = case.topology.distances(case.target);
+    let target = primary[target_place].as_ref()?;
+    let distances = case.topology.distances(target_place);
     let sure: Vec<f64> = primary
         .iter()
         .map(|node| sure_excess(node.as_ref()))
@@ -121,7 +118,7 @@ pub(crate) fn candidates(case: &Case, evidence: &Evidence) -> Option<Vec<Candida
             .iter()
             .map(|caller| sure[*caller])
             .fold(0.0, f64::max);
-        let is_target = node == case.target;
+        let is_target = node == target_place;
         let would_follow: f64 = case
             .topology
             .callers_and_self(node)

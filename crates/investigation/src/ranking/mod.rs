@@ -1,9 +1,12 @@
-//! Which node caused the symptom: from observations to a ranking with confidence.
+//! Which node caused the symptom: from observations and facts to a ranking with confidence.
 
 mod features;
+mod judge;
 mod model;
 
 pub use features::CandidateFeatures;
+pub use judge::{ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
 pub use model::{FEATURE_NAMES, Posterior, Weights};
 
 pub(crate) use features::{Evidence, candidates};
+pub(crate) use judge::{Judged, judge};

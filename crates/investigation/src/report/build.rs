@@ -1,50 +1,47 @@
 //! From the findings of a wave to a report.
 
+use std::cmp::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 use super::probe::next_probes;
 use super::{
-    DataSummary, EVIDENCE_NODES_MAX, RANKING_MAX, REPORT_VERSION, RankedNode, Report, ReportTarget,
-    RootCause, RunSummary, UNKNOWN_MAX,
+    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
+    ReportTarget, RootCause, RunSummary, UNKNOWN_MAX,
 };
-use crate::evidence::{Case, Observation, Unknown};
-use crate::ranking::{Evidence, Posterior, Weights, candidates};
+use crate::evidence::{Case, Fact, Observation, Unknown};
+use crate::ranking::{Evidence, Judged, judge};
 use crate::verdict::Verdict;
-use crate::wave::WaveResult;
+use crate::wave::WavesResult;
 
 /// Ranks, judges, and puts everything together.
-pub(crate) fn build(case: &Case, wave: WaveResult, started: Instant) -> Report {
-    let mut unknown: Vec<Unknown> = Vec::new();
+pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report {
+    let mut unknown: Vec<Unknown> = case.incident.unknown.clone();
     let mut observations: Vec<Observation> = Vec::new();
-    for findings in wave.findings {
+    let mut facts: Vec<Fact> = Vec::new();
+    for findings in waves.findings {
         unknown.extend(findings.unknown);
         observations.extend(findings.observations);
+        facts.extend(findings.facts);
     }
     let evidence = Evidence::of(case, observations);
-    let judged = judge(case, &evidence);
-    let (fault_probability, mut ranking) = match judged {
-        Some((fault, ranking)) => (fault, ranking),
-        None => (0.5, Vec::new()),
-    };
-    let first = ranking.first().map_or(0.0, |ranked| ranked.confidence);
-    let verdict = match judged_at_all(&ranking) {
-        true => Verdict::of(fault_probability, first),
-        false => Verdict::InsufficientEvidence,
-    };
+    let judged = judge(case, &evidence, &facts);
+    let verdict = verdict(case, &judged);
+    let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
         Verdict::Diagnosed => Vec::new(),
-        _ => next_probes(case, &ranking, judged_at_all(&ranking)),
+        _ => next_probes(case, &ranking, judged.by_metric),
     };
     let mut shown: Vec<&str> = ranking
         .iter()
         .take(EVIDENCE_NODES_MAX)
         .map(|ranked| ranked.node.as_str())
         .collect();
-    let target = &*case.incident.target.node;
-    if !shown.contains(&target) {
-        shown.push(target);
+    if let Some(target) = &case.incident.target
+        && !shown.contains(&&*target.node)
+    {
+        shown.push(&target.node);
     }
     let evidence = shown
         .iter()
@@ -55,22 +52,27 @@ pub(crate) fn build(case: &Case, wave: WaveResult, started: Instant) -> Report {
     } else {
         ranking.clear();
     }
-    let unknown_total = unknown.len();
+    let (unknown_total, facts_total) = (unknown.len(), facts.len());
     unknown.truncate(UNKNOWN_MAX);
+    facts.sort_by(|a, b| by_weight(a, b));
+    facts.truncate(FACTS_MAX);
     Report {
         report_version: REPORT_VERSION,
         verdict,
-        fault_probability,
+        fault_probability: 1.0 - judged.no_fault,
+        elsewhere_probability: judged.elsewhere,
         target: report_target(case),
         symptom: case.symptom.clone(),
         root_cause: RootCause { ranking },
         evidence,
+        facts,
+        facts_total,
         next_probes,
         unknown,
         unknown_total,
         notes: notes(case),
         data: data(case),
-        specialists: wave.runs,
+        specialists: waves.runs,
         run: RunSummary {
             ended_at_unix_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -82,50 +84,49 @@ pub(crate) fn build(case: &Case, wave: WaveResult, started: Instant) -> Report {
     }
 }
 
-fn judged_at_all(ranking: &[RankedNode]) -> bool {
-    !ranking.is_empty()
+/// The strongest first, then by node, time and text, so that the order does not depend on who was asked first.
+fn by_weight(a: &Fact, b: &Fact) -> Ordering {
+    let from = |fact: &Fact| fact.at.map_or(f64::INFINITY, |span| span.from);
+    (b.weight.abs())
+        .total_cmp(&a.weight.abs())
+        .then_with(|| a.node.cmp(&b.node))
+        .then_with(|| from(a).total_cmp(&from(b)))
+        .then_with(|| a.text.cmp(&b.text))
 }
 
-/// The probability of a fault and all nodes in total order, or `None` when the target could not be judged.
-///
-/// Equal confidence is broken by distance from the target, the deeper node first, then by name.
-pub(crate) fn judge(case: &Case, evidence: &Evidence) -> Option<(f64, Vec<RankedNode>)> {
-    let symptom = case.symptom.as_ref()?;
-    let features = candidates(case, evidence)?;
-    let posterior = Posterior::of(&Weights::default(), &features, symptom);
-    let distances = case.topology.distances(case.target);
-    let mut ranking: Vec<RankedNode> = case
-        .nodes
-        .iter()
-        .zip(features)
-        .zip(posterior.nodes)
-        .zip(distances)
-        .map(|(((node, features), confidence), distance)| RankedNode {
-            node: node.to_string(),
-            confidence,
-            distance,
-            features,
-        })
-        .collect();
-    ranking.sort_by(|a, b| {
-        b.confidence
-            .total_cmp(&a.confidence)
-            .then_with(|| b.distance.cmp(&a.distance))
-            .then_with(|| a.node.cmp(&b.node))
+/// Without a judged metric the answer is never "no fault": nothing was compared with normal operation.
+fn verdict(case: &Case, judged: &Judged) -> Verdict {
+    let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
+    match Verdict::of(1.0 - judged.no_fault, first) {
+        Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
+            Verdict::InsufficientEvidence
+        }
+        verdict => verdict,
+    }
+}
+
+fn ranking(case: &Case, judged: &Judged) -> Vec<RankedNode> {
+    let ranked = judged.nodes.iter().map(|node| RankedNode {
+        node: case.nodes[node.place].to_string(),
+        confidence: node.confidence,
+        prior: node.prior,
+        weight: node.weight,
+        distance: node.distance,
+        features: node.features.clone(),
     });
-    Some((1.0 - posterior.no_fault, ranking))
+    ranked.collect()
 }
 
-fn report_target(case: &Case) -> ReportTarget {
-    let target = &case.incident.target;
+fn report_target(case: &Case) -> Option<ReportTarget> {
+    let target = case.incident.target.as_ref()?;
     let starts = case.incident.telemetry.starts();
-    ReportTarget {
+    Some(ReportTarget {
         node: target.node.to_string(),
         metric: target.signal.metric(),
         statistic: target.signal.statistic(),
         at: target.at,
         telling: case.telling.iter().map(|row| starts[*row]).collect(),
-    }
+    })
 }
 
 fn data(case: &Case) -> DataSummary {
@@ -144,16 +145,21 @@ fn data(case: &Case) -> DataSummary {
 }
 
 fn notes(case: &Case) -> Vec<String> {
-    let mut notes = case.incident.notes.clone();
-    if case.incident.baseline.is_none() {
+    let incident = &case.incident;
+    let mut notes = incident.notes.clone();
+    let Some((target, place)) = incident.target.as_ref().zip(case.target) else {
+        notes.push("there is no metric target: facts alone decide".to_owned());
+        return notes;
+    };
+    if incident.baseline.is_none() {
         notes.push(
             "there is no baseline: the incident is compared with its own first rows".to_owned(),
         );
     }
-    if case.topology.callees[case.target].is_empty() {
+    if case.topology.callees[place].is_empty() {
         notes.push(format!(
             "the call graph has no call of {}: no other node can be followed to",
-            case.incident.target.node
+            target.node
         ));
     }
     notes

@@ -12,14 +12,14 @@ pub(crate) use build::build;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Observation, Symptom, Unknown};
+use crate::evidence::{Fact, Observation, Symptom, Unknown};
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::{Metric, Statistic};
 use crate::verdict::Verdict;
 use crate::wave::SpecialistRun;
 
 /// Version of the report's form; it changes when a key changes its meaning or goes away.
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// All that an investigation says. As JSON it follows `docs/investigation.schema.json`.
 ///
@@ -33,19 +33,25 @@ pub struct Report {
     pub verdict: Verdict,
     /// Probability that there is a fault at all, 0 to 1.
     pub fault_probability: f64,
-    /// Where the symptom shows.
-    pub target: ReportTarget,
+    /// Probability that there is a fault whose cause is not in the data, 0 to 1.
+    pub elsewhere_probability: f64,
+    /// Where the symptom shows; `null` without a metric target.
+    pub target: Option<ReportTarget>,
     /// How strong the symptom is; `null` when the target could not be judged.
     pub symptom: Option<Symptom>,
     /// The nodes that may have caused it.
     pub root_cause: RootCause,
     /// The observations of the nodes that the ranking begins with, and of the target.
     pub evidence: Vec<Observation>,
+    /// What was really read about nodes, the weightiest first; at most [`FACTS_MAX`].
+    pub facts: Vec<Fact>,
+    /// How many facts there are in all.
+    pub facts_total: usize,
     /// What to look at next, the most valuable first; empty when diagnosed.
     pub next_probes: Vec<Probe>,
-    /// Series that could not be judged, at most [`UNKNOWN_MAX`].
+    /// What could not be read or judged, at most [`UNKNOWN_MAX`].
     pub unknown: Vec<Unknown>,
-    /// How many could not be judged in all.
+    /// How many could not be read or judged in all.
     pub unknown_total: usize,
     /// What the reader met and worked around, and what limits the answer.
     pub notes: Vec<String>,
@@ -59,6 +65,8 @@ pub struct Report {
 
 /// Entries of [`Report::unknown`] at most.
 pub const UNKNOWN_MAX: usize = 50;
+/// Entries of [`Report::facts`] at most.
+pub const FACTS_MAX: usize = 200;
 /// Entries of [`RootCause::ranking`] at most.
 pub const RANKING_MAX: usize = 100;
 /// Nodes of the ranking whose observations are reported.
@@ -98,8 +106,12 @@ pub struct RankedNode {
     pub confidence: f64,
     /// Calls between the target and the node; `null` when no chain of calls leads there.
     pub distance: Option<u32>,
-    /// What the confidence rests on.
-    pub features: CandidateFeatures,
+    /// Its confidence before facts were weighed.
+    pub prior: f64,
+    /// The sum of weights of its facts, in nats.
+    pub weight: f64,
+    /// What the prior rests on; `null` when there is no metric to judge by.
+    pub features: Option<CandidateFeatures>,
 }
 
 /// What was read.

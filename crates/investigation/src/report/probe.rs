@@ -23,13 +23,16 @@ const PROBES_MAX: usize = 5;
 
 /// The target first when it could not be judged, then the nodes about which the answer is most open.
 pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bool) -> Vec<Probe> {
-    let target = &case.incident.target;
-    let metric = target.signal.metric();
+    let target = case.incident.target.as_ref();
+    let metric = target.map(|target| target.signal.metric());
     let mut probes = Vec::new();
-    if !target_judged {
+    if let Some(target) = target.filter(|_| !target_judged) {
         probes.push(Probe {
             node: target.node.to_string(),
-            action: format!("record its {metric} before and during the incident: without it nothing can be compared"),
+            action: format!(
+                "record its {} before and during the incident: without it nothing can be compared",
+                target.signal.metric()
+            ),
             value: 0.25,
         });
     }
@@ -38,10 +41,14 @@ pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bo
         if value <= 0.0 || probes.len() >= PROBES_MAX {
             continue;
         }
+        let shows = match metric {
+            Some(metric) => format!("that its {metric} shows"),
+            None => "that what was read shows".to_owned(),
+        };
         probes.push(Probe {
             node: ranked.node.clone(),
             action: format!(
-                "read its logs, traces and changes around the onset: they confirm or exclude a cause that its {metric} shows with {:.0} %",
+                "read its logs, traces and changes around the onset: they confirm or exclude a cause {shows} with {:.0} %",
                 ranked.confidence * 100.0
             ),
             value,

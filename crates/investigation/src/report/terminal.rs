@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::{RankedNode, Report};
 use crate::evidence::Observation;
+use crate::ranking::CandidateFeatures;
 use crate::telemetry::Metric;
 use crate::verdict::Verdict;
 
@@ -58,19 +59,19 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
         let reason = run.reason.as_deref().unwrap_or("unknown reason");
         writeln!(
             out,
-            "  {:?} is missing: {}",
-            run.specialty,
+            "  {} is missing: {}",
+            printable(&run.specialist),
             printable(reason)
         )?;
     }
     if report.unknown_total > 0 {
-        writeln!(out, "\nNot judged: {} series", report.unknown_total)?;
+        writeln!(out, "\nNot known: {}", report.unknown_total)?;
         for unknown in report.unknown.iter().take(LINES_SHOWN) {
             writeln!(
                 out,
                 "  {} {}: {}",
                 printable(&unknown.node),
-                unknown.metric,
+                printable(&unknown.what),
                 printable(&unknown.reason)
             )?;
         }
@@ -124,7 +125,9 @@ fn headline(out: &mut String, report: &Report, style: Style) -> std::fmt::Result
 }
 
 fn symptom(out: &mut String, report: &Report) -> std::fmt::Result {
-    let target = &report.target;
+    let Some(target) = &report.target else {
+        return writeln!(out, "No metric target: facts alone decide");
+    };
     write!(
         out,
         "Symptom: {} {}",
@@ -183,16 +186,20 @@ fn ranking(report: &Report, style: Style) -> Table {
             confidence,
             distance,
             features,
+            ..
         } = ranked;
+        let share = |of: fn(&CandidateFeatures) -> f64| {
+            features.as_ref().map_or("-".to_owned(), |f| percent(of(f)))
+        };
         table.add_row([
             format!("{place}"),
             printable(node),
             format!("{confidence:.3}"),
             distance.map_or("unreachable".to_owned(), |calls| calls.to_string()),
-            percent(features.deviation),
-            percent(features.own),
-            percent(features.explained),
-            percent(features.pattern),
+            share(|f| f.deviation),
+            share(|f| f.own),
+            share(|f| f.explained),
+            share(|f| f.pattern),
         ]);
     }
     table
@@ -226,7 +233,7 @@ fn specialists(report: &Report, style: Style) -> Table {
     );
     for run in &report.specialists {
         table.add_row([
-            format!("{:?}", run.specialty).to_lowercase(),
+            printable(&run.specialist),
             if run.completed {
                 "completed"
             } else {

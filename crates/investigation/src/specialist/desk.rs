@@ -1,15 +1,24 @@
-//! Where open cases lie: a specialist takes its case from here by number and hands in its findings.
+//! Where open cases lie: a specialist takes its assignment from here and hands in its findings.
 //!
-//! Tasks carry the number, not the series: within one process nothing is copied.
+//! Tasks carry two numbers, not the series: within one process nothing is copied.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Specialty;
+use serde::{Deserialize, Serialize};
+
 use crate::evidence::{Case, Findings};
 
 /// Cases that may be open at the same time.
 pub(crate) const CASES_MAX: usize = 64;
+
+/// What a task carries: which assignment of which case it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssignmentId {
+    pub(crate) case: u64,
+    pub(crate) assignment: usize,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
@@ -25,14 +34,20 @@ struct Drawers {
 #[derive(Debug)]
 struct Drawer {
     case: Arc<Case>,
-    findings: [Option<Findings>; Specialty::ALL.len()],
+    assignments: Vec<Assigned>,
+}
+
+#[derive(Debug)]
+struct Assigned {
+    nodes: Arc<[usize]>,
+    findings: Option<Findings>,
 }
 
 /// A case on the desk; dropping it takes the case away.
 #[derive(Debug)]
 pub(crate) struct OpenCase {
     desk: Arc<Desk>,
-    pub(crate) number: u64,
+    number: u64,
     pub(crate) case: Arc<Case>,
 }
 
@@ -48,7 +63,7 @@ impl Desk {
         let case = Arc::new(case);
         let drawer = Drawer {
             case: Arc::clone(&case),
-            findings: Default::default(),
+            assignments: Vec::new(),
         };
         drawers.open.insert(number, drawer);
         Some(OpenCase {
@@ -58,14 +73,21 @@ impl Desk {
         })
     }
 
-    pub(super) fn case(&self, number: u64) -> Option<Arc<Case>> {
-        Some(Arc::clone(&self.lock().open.get(&number)?.case))
+    /// The case and the nodes of an assignment, as long as the case is open.
+    pub(super) fn assignment(&self, id: AssignmentId) -> Option<(Arc<Case>, Arc<[usize]>)> {
+        let drawers = self.lock();
+        let drawer = drawers.open.get(&id.case)?;
+        let nodes = &drawer.assignments.get(id.assignment)?.nodes;
+        Some((Arc::clone(&drawer.case), Arc::clone(nodes)))
     }
 
     /// Keeps the findings. A case that has ended needs none.
-    pub(super) fn hand_in(&self, number: u64, specialty: Specialty, findings: Findings) {
-        if let Some(drawer) = self.lock().open.get_mut(&number) {
-            drawer.findings[specialty.place()] = Some(findings);
+    pub(super) fn hand_in(&self, id: AssignmentId, findings: Findings) {
+        let mut drawers = self.lock();
+        let drawer = drawers.open.get_mut(&id.case);
+        if let Some(assigned) = drawer.and_then(|drawer| drawer.assignments.get_mut(id.assignment))
+        {
+            assigned.findings = Some(findings);
         }
     }
 
@@ -76,10 +98,27 @@ impl Desk {
 }
 
 impl OpenCase {
-    /// What a specialist handed in, if it did.
-    pub(crate) fn take(&self, specialty: Specialty) -> Option<Findings> {
+    /// Adds an assignment about some nodes.
+    pub(crate) fn assign(&self, nodes: Vec<usize>) -> AssignmentId {
         let mut drawers = self.desk.lock();
-        drawers.open.get_mut(&self.number)?.findings[specialty.place()].take()
+        let assignment = drawers.open.get_mut(&self.number).map_or(0, |drawer| {
+            drawer.assignments.push(Assigned {
+                nodes: nodes.into(),
+                findings: None,
+            });
+            drawer.assignments.len() - 1
+        });
+        AssignmentId {
+            case: self.number,
+            assignment,
+        }
+    }
+
+    /// What a specialist handed in, if it did.
+    pub(crate) fn take(&self, id: AssignmentId) -> Option<Findings> {
+        let mut drawers = self.desk.lock();
+        let drawer = drawers.open.get_mut(&id.case)?;
+        drawer.assignments.get_mut(id.assignment)?.findings.take()
     }
 }
 
@@ -98,13 +137,13 @@ mod tests {
     fn a_case_leaves_the_desk_when_it_is_dropped() {
         let desk = Arc::new(Desk::default());
         let open = desk.open(Case::of(calm_incident())).unwrap();
-        let number = open.number;
-        desk.hand_in(number, Specialty::Errors, Findings::default());
-        assert!(desk.case(number).is_some());
-        assert!(open.take(Specialty::Errors).is_some());
-        assert!(open.take(Specialty::Errors).is_none());
+        let id = open.assign(vec![1]);
+        desk.hand_in(id, Findings::default());
+        assert_eq!(*desk.assignment(id).unwrap().1, [1]);
+        assert!(open.take(id).is_some());
+        assert!(open.take(id).is_none());
         drop(open);
-        assert!(desk.case(number).is_none());
+        assert!(desk.assignment(id).is_none());
     }
 
     #[test]

@@ -1,16 +1,44 @@
 //! Errors: which share of a node's requests fails, against what fails otherwise.
 
-use std::ops::Range;
-
 use super::measure::{Rows, weights};
+use super::{Depth, Examine};
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::spread;
 use crate::telemetry::{Metric, Signal};
 
+/// Which share of requests fails.
+pub(super) struct Errors;
+
+impl Examine for Errors {
+    fn name(&self) -> &'static str {
+        "errors"
+    }
+
+    fn capability(&self) -> &'static str {
+        "investigate.errors"
+    }
+
+    fn depth(&self) -> Depth {
+        Depth::Wide
+    }
+
+    fn reads(&self) -> Option<Metric> {
+        Some(Metric::Availability)
+    }
+
+    fn scope(&self, case: &Case) -> Vec<usize> {
+        case.nodes_with(&[Signal::Availability])
+    }
+
+    fn examine(&self, case: &Case, nodes: &[usize], findings: &mut Findings) {
+        observe(case, nodes, findings);
+    }
+}
+
 /// Compares the share of failed requests of the nodes with its reference.
-pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
+fn observe(case: &Case, nodes: &[usize], findings: &mut Findings) {
     let mut scratch = Vec::new();
-    for node in &case.nodes[nodes] {
+    for node in nodes.iter().map(|node| &case.nodes[*node]) {
         let Some((values, baseline)) = case.series(node, &[Signal::Availability]) else {
             continue;
         };

@@ -1,8 +1,7 @@
 //! Latency: how much longer a node takes than it does otherwise.
 
-use std::ops::Range;
-
 use super::measure::{Rows, weights};
+use super::{Depth, Examine};
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::{Spread, quantile, spread};
 use crate::telemetry::{Metric, Signal};
@@ -14,11 +13,40 @@ const SHARED_VARIATION: f64 = 0.05;
 /// The least spread to believe in, as a share of the level.
 const VARIATION_MIN: f64 = 0.01;
 
+/// How long requests take.
+pub(super) struct Latency;
+
+impl Examine for Latency {
+    fn name(&self) -> &'static str {
+        "latency"
+    }
+
+    fn capability(&self) -> &'static str {
+        "investigate.latency"
+    }
+
+    fn depth(&self) -> Depth {
+        Depth::Wide
+    }
+
+    fn reads(&self) -> Option<Metric> {
+        Some(Metric::Latency)
+    }
+
+    fn scope(&self, case: &Case) -> Vec<usize> {
+        case.nodes_with(&Signal::LATENCIES)
+    }
+
+    fn examine(&self, case: &Case, nodes: &[usize], findings: &mut Findings) {
+        observe(case, nodes, findings);
+    }
+}
+
 /// Compares the latency of the nodes with its reference.
-pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
+fn observe(case: &Case, nodes: &[usize], findings: &mut Findings) {
     let rows = case.incident.telemetry.starts().len();
     let mut scratch = Vec::new();
-    for node in &case.nodes[nodes] {
+    for node in nodes.iter().map(|node| &case.nodes[*node]) {
         let Some((values, baseline)) = case.series(node, &Signal::LATENCIES) else {
             continue;
         };

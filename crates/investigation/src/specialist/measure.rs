@@ -62,7 +62,7 @@ impl Rows<'_> {
     pub(super) fn unknown(&self, reason: &str) -> Unknown {
         Unknown {
             node: self.node.to_owned(),
-            metric: self.metric,
+            what: self.metric.to_string(),
             reason: reason.to_owned(),
         }
     }

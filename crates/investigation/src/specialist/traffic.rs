@@ -1,8 +1,7 @@
 //! Traffic: how many requests a node gets, against what it gets otherwise.
 
-use std::ops::Range;
-
 use super::measure::Rows;
+use super::{Depth, Examine};
 use crate::evidence::{Case, Findings, Prior};
 use crate::statistics::spread;
 use crate::telemetry::{Metric, Signal};
@@ -10,10 +9,39 @@ use crate::telemetry::{Metric, Signal};
 /// What the number of requests varies by without a baseline, as a share of the level, beside the root of the number.
 const SHARED_VARIATION: f64 = 0.1;
 
+/// How many requests arrive.
+pub(super) struct Traffic;
+
+impl Examine for Traffic {
+    fn name(&self) -> &'static str {
+        "traffic"
+    }
+
+    fn capability(&self) -> &'static str {
+        "investigate.traffic"
+    }
+
+    fn depth(&self) -> Depth {
+        Depth::Wide
+    }
+
+    fn reads(&self) -> Option<Metric> {
+        Some(Metric::Requests)
+    }
+
+    fn scope(&self, case: &Case) -> Vec<usize> {
+        case.nodes_with(&[Signal::Requests])
+    }
+
+    fn examine(&self, case: &Case, nodes: &[usize], findings: &mut Findings) {
+        observe(case, nodes, findings);
+    }
+}
+
 /// Compares the requests of the nodes with their reference.
-pub(super) fn observe(case: &Case, nodes: Range<usize>, findings: &mut Findings) {
+fn observe(case: &Case, nodes: &[usize], findings: &mut Findings) {
     let mut scratch = Vec::new();
-    for node in &case.nodes[nodes] {
+    for node in nodes.iter().map(|node| &case.nodes[*node]) {
         let Some((values, baseline)) = case.series(node, &[Signal::Requests]) else {
             continue;
         };

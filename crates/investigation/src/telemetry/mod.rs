@@ -44,6 +44,59 @@ impl Telemetry {
         self.columns[place][signal.index()] = Some(values);
     }
 
+    /// Takes over the series of another telemetry, over the intervals of both.
+    ///
+    /// Of a series that both have, values are filled in where they are missing. Nothing is overwritten.
+    pub fn merge(&mut self, other: Self) {
+        if self.columns.is_empty() {
+            *self = other;
+            return;
+        }
+        if self.starts != other.starts {
+            self.spread_over(&other.starts);
+        }
+        let rows: Vec<usize> = other
+            .starts
+            .iter()
+            .map(|start| self.starts.partition_point(|own| own < start))
+            .collect();
+        for (node, columns) in other.nodes.iter().zip(other.columns) {
+            for (signal, values) in Signal::ALL.into_iter().zip(columns) {
+                let Some(values) = values else { continue };
+                let mut merged = match self.series(node, signal) {
+                    Some(own) => own.to_vec(),
+                    None => vec![f64::NAN; self.starts.len()],
+                };
+                for (row, value) in rows.iter().zip(values) {
+                    if merged[*row].is_nan() {
+                        merged[*row] = value;
+                    }
+                }
+                self.insert(node, signal, merged);
+            }
+        }
+    }
+
+    /// Adds intervals; every series misses their values.
+    fn spread_over(&mut self, starts: &[f64]) {
+        let mut all: Vec<f64> = self.starts.iter().chain(starts).copied().collect();
+        all.sort_by(f64::total_cmp);
+        all.dedup();
+        let rows: Vec<usize> = self
+            .starts
+            .iter()
+            .map(|start| all.partition_point(|other| other < start))
+            .collect();
+        for series in self.columns.iter_mut().flatten().flatten() {
+            let mut spread = vec![f64::NAN; all.len()];
+            for (row, value) in rows.iter().zip(series.iter()) {
+                spread[*row] = *value;
+            }
+            *series = spread;
+        }
+        self.starts = all;
+    }
+
     /// The starts of the intervals, in seconds since 1970.
     #[must_use]
     pub fn starts(&self) -> &[f64] {
@@ -118,6 +171,23 @@ mod tests {
             (telemetry.series_count(), telemetry.step()),
             (1, Some(300.0))
         );
+    }
+
+    #[test]
+    fn merging_fills_gaps_and_overwrites_nothing() {
+        let mut own = Telemetry::over(vec![0.0, 1.0]);
+        own.insert("a", Signal::Requests, vec![1.0, f64::NAN]);
+        let mut other = Telemetry::over(vec![1.0, 2.0]);
+        other.insert("a", Signal::Requests, vec![7.0, 8.0]);
+        other.insert("b", Signal::Requests, vec![5.0, 6.0]);
+        own.merge(other);
+        assert_eq!(own.starts(), [0.0, 1.0, 2.0]);
+        assert_eq!(
+            own.series("a", Signal::Requests),
+            Some(&[1.0, 7.0, 8.0][..])
+        );
+        let b = own.series("b", Signal::Requests).unwrap();
+        assert!(b[0].is_nan() && b[1..] == [5.0, 6.0], "{b:?}");
     }
 
     #[test]

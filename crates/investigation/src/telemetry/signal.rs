@@ -72,7 +72,18 @@ pub enum Signal {
 }
 
 impl Signal {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::LatencyAverage,
+        Self::LatencyP50,
+        Self::LatencyP90,
+        Self::LatencyP95,
+        Self::LatencyP99,
+        Self::Requests,
+        Self::Availability,
+    ];
 
     /// The statistics of latency, the one to prefer first: totals of time need the mean.
     pub const LATENCIES: [Self; 5] = [

@@ -62,15 +62,15 @@ pub(crate) fn calm(rows: usize) -> Telemetry {
 
 pub(crate) fn incident(signal: Signal) -> Incident {
     Incident {
-        target: Target {
+        target: Some(Target {
             node: "front".into(),
             signal,
             at: Some(450.0),
-        },
+        }),
         telemetry: calm(ROWS),
         baseline: Some(calm(300)),
         graph: graph(&CALLS),
-        notes: Vec::new(),
+        ..Incident::default()
     }
 }
 
@@ -205,7 +205,10 @@ pub(crate) fn write_graph(file: &Path, graph: &CallGraph) {
 }
 
 pub(crate) fn write_target(file: &Path, incident: &Incident) {
-    let target = &incident.target;
+    let target = incident
+        .target
+        .as_ref()
+        .expect("incidents here have a target");
     let text = format!(
         "{{\"target\": {{\"node\": {:?}, \"metric\": \"{}\", \"agg\": \"Average\", \"timestamp\": {}}}, \"root_cause\": 7}}",
         &*target.node,

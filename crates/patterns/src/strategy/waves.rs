@@ -134,6 +134,12 @@ impl<P: WavePlanner> Waves<P> {
         self
     }
 
+    /// Takes the planner back, with what it has learnt.
+    #[must_use]
+    pub fn into_planner(self) -> P {
+        self.planner
+    }
+
     /// Runs waves until they end.
     ///
     /// # Cancel safety

@@ -90,11 +90,12 @@ impl IncidentFiles {
             None => None,
         };
         Ok(Incident {
-            target,
+            target: Some(target),
             telemetry,
             baseline,
             graph,
             notes: notes.finish(),
+            ..Incident::default()
         })
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod catalog;
 mod client;
 mod discover;
+mod gather;
 mod rows;
 
 pub use answer::{
@@ -11,3 +12,4 @@ pub use answer::{
     Series, Stream, StringPoint, Targets,
 };
 pub use client::{ANSWER_BYTES_MAX, AskError, PrometheusClient};
+pub use gather::{PrometheusError, PrometheusQuestion, gather_prometheus};

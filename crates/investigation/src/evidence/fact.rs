@@ -1,0 +1,137 @@
+//! Facts: what was really read about a node, and how much it says about the cause.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One thing that was really read about one node.
+///
+/// A read that failed is no fact: it is an [`Unknown`](super::Unknown).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fact {
+    /// The node that it speaks about.
+    pub node: String,
+    /// What it is.
+    pub kind: FactKind,
+    /// The kind of cause that it hints at.
+    pub category: Category,
+    /// The log-likelihood ratio of "this node is the cause", in nats: positive supports, negative contradicts, 0 is neutral.
+    ///
+    /// [`weights`](crate::weights) has every weight that is given.
+    pub weight: f64,
+    /// When it was so.
+    pub at: Option<Span>,
+    /// One sentence for people.
+    pub text: String,
+    /// Where it was read.
+    pub source: Source,
+}
+
+/// What a fact is. Every engineer of a specialist adds variants with typed fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FactKind {
+    /// A measured value is beyond a documented bound.
+    Threshold {
+        /// The metric.
+        metric: String,
+        /// The bound, in the unit of the metric.
+        bound: f64,
+        /// The value, in the unit of the metric.
+        value: f64,
+    },
+}
+
+/// A kind of cause, in the terms of the field.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Category {
+    /// A call was denied.
+    Permission,
+    /// A call was refused because there were too many.
+    Throttling,
+    /// A setting is wrong or missing.
+    Configuration,
+    /// A defect of the program.
+    Code,
+    /// It takes longer, and what it does longer is not known.
+    Latency,
+    /// It fails more often, and why is not known.
+    Errors,
+    /// A resource is used up: processor, memory, disk, connections, locks.
+    Saturation,
+    /// Something that it calls is at fault.
+    Dependency,
+    /// The way between nodes.
+    Network,
+    /// A change was rolled out.
+    Deployment,
+    /// More requests than usual.
+    Traffic,
+    /// The data do not tell.
+    Unknown,
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Permission => "permission",
+            Self::Throttling => "throttling",
+            Self::Configuration => "configuration",
+            Self::Code => "code",
+            Self::Latency => "latency",
+            Self::Errors => "errors",
+            Self::Saturation => "saturation",
+            Self::Dependency => "dependency",
+            Self::Network => "network",
+            Self::Deployment => "deployment",
+            Self::Traffic => "traffic",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// A stretch of time, in seconds since 1970. A moment begins and ends at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Its begin.
+    pub from: f64,
+    /// Its end, not before `from`.
+    pub to: f64,
+}
+
+impl Span {
+    /// A moment.
+    #[must_use]
+    pub const fn moment(at: f64) -> Self {
+        Self { from: at, to: at }
+    }
+}
+
+/// Where a fact was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Who read it, for example `metrics.csv`, `x-ray`, `prometheus`.
+    pub reader: String,
+    /// The place: file and line, segment id, series, or the exact query.
+    pub location: String,
+}
+
+impl Source {
+    /// A source.
+    #[must_use]
+    pub fn new(reader: impl Into<String>, location: impl Into<String>) -> Self {
+        Self {
+            reader: reader.into(),
+            location: location.into(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! How much each kind of fact says: the one table of weights.
+//!
+//! A weight is a log-likelihood ratio in nats, `ln(P(fact | this node is the cause) / P(fact | it is not))`
+//! (the weight of evidence of Good 1950). Weights of independent facts add up, so their order does not matter.
+
+use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
+
+use super::{Fact, FactKind};
+
+/// The fact names the cause itself, about 400 to 1.
+pub const DECISIVE: f64 = 6.0;
+/// The fact is rare unless the node is the cause, about 55 to 1.
+pub const STRONG: f64 = 4.0;
+/// The fact is unusual, about 7 to 1.
+pub const MODERATE: f64 = 2.0;
+/// The fact is a hint, about 2 to 1.
+pub const WEAK: f64 = 0.7;
+/// The fact is as likely either way.
+pub const NEUTRAL: f64 = 0.0;
+/// A hint that it is another node, about 1 to 2.
+pub const AGAINST_WEAK: f64 = -0.7;
+/// The fact is unusual for a cause, about 1 to 7.
+pub const AGAINST: f64 = -2.0;
+
+/// A measured value is beyond a documented bound, whatever it is usually.
+pub(crate) const THRESHOLD: f64 = MODERATE;
+
+/// Every kind of fact with its weight in nats, for the documentation.
+#[must_use]
+pub fn table() -> Vec<(&'static str, f64)> {
+    vec![("threshold", THRESHOLD)]
+}
+
+/// The largest sum of weights of one node, in either direction.
+pub const NODE_WEIGHT_MAX: f64 = 12.0;
+
+/// The sum of the weights of facts about one node, in nats, cut to ±[`NODE_WEIGHT_MAX`].
+///
+/// Facts of one kind are not independent: a thousand log lines say little more than ten. The strongest counts whole,
+/// each further one half of the one before it. More support never lowers the sum, and the order of facts does not matter.
+pub(crate) fn node_weight<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> f64 {
+    let mut by_kind: Vec<(Discriminant<FactKind>, Vec<f64>)> = Vec::new();
+    for fact in facts {
+        let kind = discriminant(&fact.kind);
+        match by_kind.iter_mut().find(|(other, _)| *other == kind) {
+            Some((_, weights)) => weights.push(fact.weight),
+            None => by_kind.push((kind, vec![fact.weight])),
+        }
+    }
+    let mut sums: Vec<f64> = by_kind
+        .into_iter()
+        .map(|(_, weights)| faded(weights))
+        .collect();
+    // In order of size, so that not even rounding depends on the order of facts.
+    sums.sort_unstable_by(f64::total_cmp);
+    sums.iter()
+        .sum::<f64>()
+        .clamp(-NODE_WEIGHT_MAX, NODE_WEIGHT_MAX)
+}
+
+/// The strongest counts whole, each further one half of the one before; support and contradiction apart.
+fn faded(mut weights: Vec<f64>) -> f64 {
+    weights.retain(|weight| weight.is_finite());
+    weights.sort_unstable_by(|a, b| b.abs().total_cmp(&a.abs()).then(b.total_cmp(a)));
+    let of = |positive: bool| -> f64 {
+        let (mut sum, mut part) = (0.0, 1.0);
+        for weight in weights.iter().filter(|weight| (**weight > 0.0) == positive) {
+            sum += weight * part;
+            part /= 2.0;
+        }
+        sum
+    };
+    of(true) + of(false)
+}
+
+/// The sums of weights of all nodes that facts speak about, by name.
+pub(crate) fn weights_by_node(facts: &[Fact]) -> BTreeMap<&str, f64> {
+    let mut by_node: BTreeMap<&str, Vec<&Fact>> = BTreeMap::new();
+    for fact in facts {
+        by_node.entry(&fact.node).or_default().push(fact);
+    }
+    by_node
+        .into_iter()
+        .map(|(node, facts)| (node, node_weight(facts)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evidence::{Category, Source};
+
+    fn fact(weight: f64) -> Fact {
+        Fact {
+            node: "a".to_owned(),
+            kind: FactKind::Threshold {
+                metric: "latency".to_owned(),
+                bound: 1.0,
+                value: 2.0,
+            },
+            category: Category::Latency,
+            weight,
+            at: None,
+            text: String::new(),
+            source: Source::new("test", "here"),
+        }
+    }
+
+    fn sum(weights: &[f64]) -> f64 {
+        let facts: Vec<Fact> = weights.iter().copied().map(fact).collect();
+        node_weight(&facts)
+    }
+
+    proptest! {
+        #[test]
+        fn c4_weight_is_monotone_and_does_not_depend_on_order(
+            mut weights in prop::collection::vec(-7.0..7.0_f64, 0..30),
+            support in 0.0..7.0_f64,
+        ) {
+            let before = sum(&weights);
+            weights.reverse();
+            prop_assert_eq!(before.to_bits(), sum(&weights).to_bits());
+            weights.push(support);
+            prop_assert!(sum(&weights) >= before - 1e-12);
+        }
+    }
+
+    #[test]
+    fn repetition_says_little_more() {
+        assert_eq!(sum(&[WEAK]), WEAK);
+        assert_eq!(sum(&[STRONG, -WEAK]), STRONG - WEAK);
+        assert!(sum(&[WEAK; 1_000]) <= 2.0 * WEAK);
+        assert_eq!(sum(&[f64::NAN, f64::INFINITY]), 0.0);
+    }
+}

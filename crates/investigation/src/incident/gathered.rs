@@ -1,0 +1,58 @@
+//! What one source delivers, and how several become one incident.
+
+use super::{Incident, Target};
+use crate::evidence::Unknown;
+use crate::graph::CallGraph;
+use crate::telemetry::Telemetry;
+
+/// What one source delivers. All of it is optional and empty by default.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Who calls whom.
+    pub calls: CallGraph,
+    /// What was measured around the incident.
+    pub telemetry: Telemetry,
+    /// What was measured in normal operation.
+    pub baseline: Option<Telemetry>,
+    /// Reads that failed.
+    pub unknown: Vec<Unknown>,
+    /// What the source met and worked around, in words for the report.
+    pub notes: Vec<String>,
+}
+
+impl Incident {
+    /// An incident from any number of sources, merged in their order.
+    #[must_use]
+    pub fn of(target: Option<Target>, sources: impl IntoIterator<Item = Gathered>) -> Self {
+        let mut incident = Self {
+            target,
+            ..Self::default()
+        };
+        for source in sources {
+            incident.add(source);
+        }
+        incident
+    }
+
+    /// Merges what one more source delivers.
+    ///
+    /// Of a series that is there already, values are filled in where they are missing. Nothing is overwritten.
+    pub fn add(&mut self, source: Gathered) {
+        let Gathered {
+            calls,
+            telemetry,
+            baseline,
+            unknown,
+            notes,
+        } = source;
+        self.graph.merge(&calls);
+        self.telemetry.merge(telemetry);
+        match (&mut self.baseline, baseline) {
+            (Some(own), Some(other)) => own.merge(other),
+            (own @ None, other) => *own = other,
+            (Some(_), None) => {}
+        }
+        self.unknown.extend(unknown);
+        self.notes.extend(notes);
+    }
+}

@@ -1,0 +1,41 @@
+//! The table of specialists. Who adds one adds a line here.
+
+use super::errors::Errors;
+use super::examine::Examine;
+use super::latency::Latency;
+use super::traffic::Traffic;
+
+/// A specialist of the table.
+pub(crate) type Expert = &'static dyn Examine;
+
+/// All specialists, in the order of reports.
+pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic];
+
+/// The names of all specialists, in the order of reports.
+#[must_use]
+pub fn specialists() -> Vec<&'static str> {
+    SPECIALISTS.iter().map(|expert| expert.name()).collect()
+}
+
+/// The capability of a specialist, which tasks for it require; `None` for a name that no specialist has.
+#[must_use]
+pub fn capability_of(name: &str) -> Option<&'static str> {
+    let expert = SPECIALISTS.iter().find(|expert| expert.name() == name)?;
+    Some(expert.capability())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_capabilities_are_unique() {
+        let mut names = specialists();
+        let mut capabilities: Vec<_> = SPECIALISTS.iter().map(|e| e.capability()).collect();
+        for list in [&mut names, &mut capabilities] {
+            list.sort_unstable();
+            list.dedup();
+            assert_eq!(list.len(), SPECIALISTS.len());
+        }
+    }
+}
