@@ -67,7 +67,7 @@ pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
+pub use ranking::{CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
 pub use report::{
     DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
     Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,

@@ -1,8 +1,11 @@
 //! What one source delivers, and how several become one incident.
 
 use super::{Incident, Target};
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::logs::LogSummary;
+use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
 
 /// What one source delivers. All of it is optional and empty by default.
@@ -14,6 +17,12 @@ pub struct Gathered {
     pub telemetry: Telemetry,
     /// What was measured in normal operation.
     pub baseline: Option<Telemetry>,
+    /// Logs of nodes.
+    pub logs: Vec<LogSummary>,
+    /// What was changed.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -42,6 +51,9 @@ impl Incident {
             calls,
             telemetry,
             baseline,
+            logs,
+            events,
+            hosts,
             unknown,
             notes,
         } = source;
@@ -52,6 +64,9 @@ impl Incident {
             (own @ None, other) => *own = other,
             (Some(_), None) => {}
         }
+        self.logs.extend(logs);
+        self.events.extend(events);
+        self.hosts.extend(hosts);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

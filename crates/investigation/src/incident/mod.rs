@@ -8,8 +8,11 @@ pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits}
 
 use std::sync::Arc;
 
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::logs::LogSummary;
+use crate::source::host::HostReading;
 use crate::telemetry::{Signal, Telemetry};
 
 /// Where the symptom shows, and when the incident was noticed or began.
@@ -36,6 +39,14 @@ pub struct Incident {
     pub baseline: Option<Telemetry>,
     /// Who calls whom.
     pub graph: CallGraph,
+    /// Logs of nodes. Several of one node are all looked at.
+    pub logs: Vec<LogSummary>,
+    /// What was changed, in any order.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
+    /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
+    pub check_up: bool,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

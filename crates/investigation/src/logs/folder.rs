@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 
@@ -83,6 +84,76 @@ impl LogFolder {
         }
         Ok(found)
     }
+}
+
+/// Files of a machine's logs that were not written for so long are passed over: a day.
+const RECENT: Duration = Duration::from_secs(86_400);
+/// Bytes at the end of a file of a machine's logs that are read.
+const TAIL_BYTES_MAX: u64 = 8 << 20;
+
+impl LogFolder {
+    /// Reads the last 8 MiB of each text file of a machine's folder of logs, for example `/var/log`, that was written
+    /// within a day. Folders within it, packed files and those that are no text are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be listed. A file that cannot be read costs what it holds, and is told.
+    pub fn recent(folder: &Path, now: f64) -> io::Result<Self> {
+        let mut found = Self::default();
+        let mut files: Vec<PathBuf> = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let age = metadata
+                .modified()
+                .map(|at| at.elapsed().unwrap_or_default());
+            let recent = age.is_ok_and(|age| age <= RECENT);
+            if metadata.is_file() && metadata.len() > 0 && recent {
+                files.push(entry.path());
+            }
+        }
+        files.sort_unstable();
+        files.truncate(LOG_FILES_MAX);
+        let mut room = TEMPLATES_MAX;
+        for path in files {
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            let node = name.unwrap_or_default();
+            let mut summary = LogSummary::new(node.as_str(), now).templates_max(room);
+            match read_tail(&mut summary, &path) {
+                Ok(true) => {
+                    room -= summary.template_count();
+                    found.logs.push(summary);
+                }
+                Ok(false) => {}
+                Err(error) => found
+                    .failed
+                    .push((node, format!("{}: {error}", path.display()))),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads the end of a file; false when it is no text.
+fn read_tail(summary: &mut LogSummary, path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut head = [0; 1_024];
+    let count = file.read(&mut head)?;
+    if head[..count].contains(&0) || head.starts_with(&[0x1f, 0x8b]) {
+        return Ok(false);
+    }
+    let length = file.metadata()?.len();
+    let skipped = length.saturating_sub(TAIL_BYTES_MAX);
+    file.seek(SeekFrom::Start(skipped))?;
+    let mut tail = BufReader::with_capacity(BUFFER_BYTES, file.take(TAIL_BYTES_MAX));
+    if skipped > 0 {
+        // The first line is cut.
+        tail.skip_until(b'\n')?;
+    }
+    summary.read(&path.display().to_string(), tail)?;
+    Ok(true)
 }
 
 /// The node that a file is named for, and its place in the rotation; `None` for hidden files.
@@ -169,6 +240,25 @@ mod tests {
         assert_eq!(texts, ["INFO older", "INFO newer"]);
         let failed: Vec<&str> = found.failed.iter().map(|(node, _)| node.as_str()).collect();
         assert_eq!(failed, ["db", "deep"]);
+    }
+
+    #[test]
+    fn of_a_machine_the_end_of_recent_texts_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("deep")).unwrap();
+        fs::write(folder.path().join("wtmp"), [b'a', 0, b'b']).unwrap();
+        fs::write(folder.path().join("old.1.gz"), [0x1f, 0x8b, 8]).unwrap();
+        fs::write(folder.path().join("empty.log"), "").unwrap();
+        let mut long = "cut away\n".repeat(1_000_000);
+        long.push_str("1795293219 ERROR last\n");
+        fs::write(folder.path().join("syslog"), long).unwrap();
+        let found = LogFolder::recent(folder.path(), AT).unwrap();
+        assert_eq!(found.logs.len(), 1);
+        let log = &found.logs[0];
+        assert_eq!((log.node(), log.templates().len()), ("syslog", 2));
+        assert!(log.lines() < 940_000, "{}", log.lines());
+        assert_eq!(found.failed, []);
+        assert!(LogFolder::recent(&folder.path().join("none"), AT).is_err());
     }
 
     #[test]

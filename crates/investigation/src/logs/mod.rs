@@ -1,5 +1,6 @@
 //! Logs: streamed, sorted into templates, and compared before and after the onset.
 
+mod category;
 mod change;
 mod drain;
 mod folder;
@@ -18,5 +19,6 @@ pub use folder::{LOG_FILES_MAX, LogFolder};
 pub use line::{LogLevel, LogLine};
 pub use summary::{LogSummary, LogTemplate};
 
+pub(crate) use category::{category_of, names};
 pub(crate) use text::clean;
 pub(crate) use time::time_of;

@@ -27,7 +27,7 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     }
     let evidence = Evidence::of(case, observations);
     let judged = judge(case, &evidence, &facts);
-    let verdict = verdict(case, &judged);
+    let verdict = verdict(case, &judged, &facts);
     let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
         Verdict::Diagnosed => Vec::new(),
@@ -94,10 +94,12 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
         .then_with(|| a.text.cmp(&b.text))
 }
 
-/// Without a judged metric the answer is never "no fault": nothing was compared with normal operation.
-fn verdict(case: &Case, judged: &Judged) -> Verdict {
+/// Without a judged metric the answer is never "no fault", because nothing was compared with normal operation;
+/// but for a check-up that read something, because its bounds do not depend on what is normal.
+fn verdict(case: &Case, judged: &Judged, facts: &[Fact]) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
     match Verdict::of(1.0 - judged.no_fault, first) {
+        Verdict::NoFault if case.incident.check_up && !facts.is_empty() => Verdict::NoFault,
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

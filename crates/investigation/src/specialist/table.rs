@@ -1,15 +1,18 @@
 //! The table of specialists. Who adds one adds a line here.
 
 use super::errors::Errors;
+use super::events::Events;
 use super::examine::Examine;
+use super::host::Host;
 use super::latency::Latency;
+use super::logs::Logs;
 use super::traffic::Traffic;
 
 /// A specialist of the table.
 pub(crate) type Expert = &'static dyn Examine;
 
 /// All specialists, in the order of reports.
-pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic];
+pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic, &Logs, &Events, &Host];
 
 /// The names of all specialists, in the order of reports.
 #[must_use]

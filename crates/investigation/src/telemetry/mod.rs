@@ -16,6 +16,8 @@ pub struct Telemetry {
     nodes: Vec<Arc<str>>,
     index: HashMap<Arc<str>, usize>,
     columns: Vec<[Option<Vec<f64>>; Signal::COUNT]>,
+    /// What a server was asked for a series of a node.
+    queries: HashMap<(Arc<str>, Signal), Arc<str>>,
 }
 
 impl Telemetry {
@@ -44,6 +46,19 @@ impl Telemetry {
         self.columns[place][signal.index()] = Some(values);
     }
 
+    /// Keeps the question that a server was asked for a series.
+    pub fn set_query(&mut self, node: &str, signal: Signal, query: &str) {
+        self.queries.insert((node.into(), signal), query.into());
+    }
+
+    /// What a server was asked for a series; `None` for series that were not asked for.
+    #[must_use]
+    pub fn query(&self, node: &str, signal: Signal) -> Option<&str> {
+        self.queries
+            .get(&(node.into(), signal))
+            .map(|query| &**query)
+    }
+
     /// Takes over the series of another telemetry, over the intervals of both.
     ///
     /// Of a series that both have, values are filled in where they are missing. Nothing is overwritten.
@@ -60,6 +75,9 @@ impl Telemetry {
             .iter()
             .map(|start| self.starts.partition_point(|own| own < start))
             .collect();
+        for (key, query) in other.queries {
+            self.queries.entry(key).or_insert(query);
+        }
         for (node, columns) in other.nodes.iter().zip(other.columns) {
             for (signal, values) in Signal::ALL.into_iter().zip(columns) {
                 let Some(values) = values else { continue };
@@ -145,6 +163,7 @@ impl Telemetry {
             starts: self.starts[from..to].to_vec(),
             nodes: self.nodes.clone(),
             index: self.index.clone(),
+            queries: self.queries.clone(),
             columns: self
                 .columns
                 .iter()

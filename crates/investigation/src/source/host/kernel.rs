@@ -19,7 +19,9 @@ pub(super) struct Stalled {
 /// The text of a file of the kernel.
 pub(super) fn text(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(file)?.take(BYTES_MAX).read_to_string(&mut text)?;
+    File::open(file)?
+        .take(BYTES_MAX)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 

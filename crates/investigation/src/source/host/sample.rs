@@ -13,8 +13,8 @@ use crate::logs::{LogFolder, LogSummary, clean};
 pub const SAMPLING_SECONDS_MAX: u64 = 600;
 /// Processes that are kept, of each measure the first ones.
 pub const PROCESSES_KEPT: usize = 5;
-/// Disks that are kept.
-const DISKS_MAX: usize = 64;
+/// Disks that are kept, the fullest.
+const DISKS_MAX: usize = 8;
 /// Bytes of a name.
 const NAME_BYTES_MAX: usize = 120;
 
@@ -69,7 +69,7 @@ pub struct HostReading {
     pub stalled_percent: BTreeMap<&'static str, f64>,
     /// The same for all work at once.
     pub stalled_fully_percent: BTreeMap<&'static str, f64>,
-    /// Disks, by where they are mounted.
+    /// Disks that can be written, the fullest first, at most eight.
     pub disks: Vec<DiskReading>,
     /// Processes with the largest use of processor, memory or open files, by name.
     pub processes: Vec<ProcessReading>,
@@ -129,7 +129,14 @@ pub fn sample_host(sampling: &HostSampling) -> HostReading {
         started_at: now(),
         ..HostReading::default()
     };
-    let mut system = System::new();
+    let mut system = match System::new() {
+        Ok(system) => system,
+        Err(error) => {
+            reading.cannot("this machine", error);
+            reading.ended_at = now();
+            return reading;
+        }
+    };
     let processes = ProcessRefreshKind::nothing().with_cpu().with_memory();
     let refresh = |system: &mut System| {
         system.refresh_cpu_usage();
@@ -256,7 +263,11 @@ impl Kernel {
 }
 
 fn disks(reading: &mut HostReading) {
-    let mut disks: Vec<DiskReading> = Disks::new_with_refreshed_list()
+    let listed = match Disks::new_with_refreshed_list() {
+        Ok(listed) => listed,
+        Err(error) => return reading.cannot("disks", error),
+    };
+    let mut disks: Vec<DiskReading> = listed
         .iter()
         // What cannot be written is as full as it shall be.
         .filter(|disk| disk.total_space() > 0 && !disk.is_read_only())
@@ -271,6 +282,7 @@ fn disks(reading: &mut HostReading) {
         .collect();
     disks.sort_by(|a, b| a.mount.cmp(&b.mount));
     disks.dedup_by(|a, b| a.mount == b.mount);
+    disks.sort_by(|a, b| b.used_percent.total_cmp(&a.used_percent));
     disks.truncate(DISKS_MAX);
     if disks.is_empty() {
         reading.cannot("disks", "none is listed");
@@ -293,10 +305,12 @@ fn read_processes(
             continue;
         }
         let name = clean(&process.name().to_string_lossy(), NAME_BYTES_MAX);
-        let known = by_name.entry(name.clone()).or_insert_with(|| ProcessReading {
-            name,
-            ..ProcessReading::default()
-        });
+        let known = by_name
+            .entry(name.clone())
+            .or_insert_with(|| ProcessReading {
+                name,
+                ..ProcessReading::default()
+            });
         known.count += 1;
         // A process that began meanwhile has worked all of its time within the sampling.
         let before = worked.get(pid).copied().unwrap_or(0);
@@ -379,7 +393,11 @@ mod tests {
         assert_eq!(reading.oom_kills, None);
         let what: Vec<&str> = reading.unknown.iter().map(|(what, _)| &**what).collect();
         for expected in ["pressure of cpu", "kills for want of memory"] {
-            assert_eq!(what.iter().filter(|what| **what == expected).count(), 1, "{what:?}");
+            assert_eq!(
+                what.iter().filter(|what| **what == expected).count(),
+                1,
+                "{what:?}"
+            );
         }
     }
 
@@ -390,7 +408,10 @@ mod tests {
         std::fs::create_dir(&pressure_folder).unwrap();
         let write = |total: u64, kills: u64| {
             for resource in ["cpu", "memory", "io"] {
-                let text = format!("some avg10=0 total={total}\nfull avg10=0 total={}\n", total / 2);
+                let text = format!(
+                    "some avg10=0 total={total}\nfull avg10=0 total={}\n",
+                    total / 2
+                );
                 std::fs::write(pressure_folder.join(resource), text).unwrap();
             }
             std::fs::write(folder.path().join("vmstat"), format!("oom_kill {kills}\n")).unwrap();

@@ -150,10 +150,12 @@ pub fn gather_prometheus(
     if let Some(rows) = baseline_rows {
         let mut own = Gathered::default();
         let baseline = plan.telemetry(rows, &mut answers, &mut own);
-        gathered.unknown.extend(own.unknown.into_iter().map(|unknown| Unknown {
-            what: format!("{} in normal operation", unknown.what),
-            ..unknown
-        }));
+        gathered
+            .unknown
+            .extend(own.unknown.into_iter().map(|unknown| Unknown {
+                what: format!("{} in normal operation", unknown.what),
+                ..unknown
+            }));
         for note in own.notes {
             if !gathered.notes.contains(&note) {
                 gathered.notes.push(note);
@@ -168,7 +170,11 @@ pub fn gather_prometheus(
         }
     }
     calls(client, &discovered, rows, &mut gathered);
-    if gathered.telemetry.series(&question.service, question.signal).is_none() {
+    if gathered
+        .telemetry
+        .series(&question.service, question.signal)
+        .is_none()
+    {
         return Err(no_symptom(question, &gathered.telemetry));
     }
     let target = Target {
@@ -206,13 +212,19 @@ fn scrape_interval(client: &PrometheusClient, notes: &mut Vec<String>) -> Option
         .iter()
         .filter(|target| target.health == "down")
         .map(|target| {
-            let text = format!("{} is not scraped: {}", target.scrape_url, target.last_error);
+            let text = format!(
+                "{} is not scraped: {}",
+                target.scrape_url, target.last_error
+            );
             clean(&text, 240)
         })
         .collect();
     notes.extend(down.iter().take(NOTES_MAX).cloned());
     if down.len() > NOTES_MAX {
-        notes.push(format!("{} more targets are not scraped", down.len() - NOTES_MAX));
+        notes.push(format!(
+            "{} more targets are not scraped",
+            down.len() - NOTES_MAX
+        ));
     }
     let mut intervals: Vec<f64> = targets
         .active_targets
@@ -271,7 +283,11 @@ fn keep_services(discovered: &mut Discovered, target: &str, notes: &mut Vec<Stri
         .chain([&target])
         .map(|service| (*service).to_owned())
         .collect();
-    for group in discovered.durations.iter_mut().chain(&mut discovered.requests) {
+    for group in discovered
+        .durations
+        .iter_mut()
+        .chain(&mut discovered.requests)
+    {
         group.services.retain(|service| kept.contains(service));
     }
 }
@@ -368,7 +384,10 @@ impl<'a> Plan<'a> {
                     return None;
                 }
             };
-            Some(Read { query: query.to_owned(), series })
+            Some(Read {
+                query: query.to_owned(),
+                series,
+            })
         };
         for step in &self.steps {
             match step {
@@ -379,9 +398,18 @@ impl<'a> Plan<'a> {
                         continue;
                     };
                     let factor = group.to_seconds;
-                    sums.against(&counts, Signal::LatencyAverage, &mut telemetry, |sum, count| {
-                        if count > 0.0 { sum * factor / count } else { f64::NAN }
-                    });
+                    sums.against(
+                        &counts,
+                        Signal::LatencyAverage,
+                        &mut telemetry,
+                        |sum, count| {
+                            if count > 0.0 {
+                                sum * factor / count
+                            } else {
+                                f64::NAN
+                            }
+                        },
+                    );
                 }
                 Step::Quantile(group, signal) => {
                     if let Some(quantiles) = next(group, "latency", gathered) {
@@ -570,7 +598,9 @@ fn ask_all<Q: Sync, A: Send>(questions: &[Q], ask: impl Fn(&Q) -> A + Sync) -> V
                         return;
                     };
                     let answer = ask(question);
-                    *answers[place].lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                    *answers[place]
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = Some(answer);
                 }
             });
         }
