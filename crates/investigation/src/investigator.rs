@@ -11,7 +11,7 @@ use crate::evidence::Case;
 use crate::incident::Incident;
 use crate::report::{Report, build};
 use crate::specialist::{CASES_MAX, Desk, Expert, SPECIALISTS, register};
-use crate::wave::run_waves;
+use crate::wave::{ProgressListener, Strategy, run_waves};
 
 /// What one investigation may take.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct InvestigationLimits {
     pub deadline: Duration,
     /// What the specialists together may spend; default unlimited. A call counts one.
     pub budget: Limits,
+    /// In which order specialists are asked.
+    pub strategy: Strategy,
 }
 
 impl Default for InvestigationLimits {
@@ -28,6 +30,7 @@ impl Default for InvestigationLimits {
         Self {
             deadline: Duration::from_secs(30),
             budget: Limits::unlimited(),
+            strategy: Strategy::default(),
         }
     }
 }
@@ -107,10 +110,33 @@ impl Investigator {
         incident: Incident,
         limits: &InvestigationLimits,
     ) -> Result<Report, InvestigateError> {
+        self.run(incident, limits, None).await
+    }
+
+    /// As [`investigate`](Self::investigate), and tells how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`investigate`](Self::investigate).
+    pub async fn investigate_telling(
+        &self,
+        incident: Incident,
+        limits: &InvestigationLimits,
+        listener: ProgressListener,
+    ) -> Result<Report, InvestigateError> {
+        self.run(incident, limits, Some(listener)).await
+    }
+
+    async fn run(
+        &self,
+        incident: Incident,
+        limits: &InvestigationLimits,
+        listener: Option<ProgressListener>,
+    ) -> Result<Report, InvestigateError> {
         let started = Instant::now();
         let open = self.desk.open(Case::of(incident));
         let open = open.ok_or(InvestigateError::TooMany { max: CASES_MAX })?;
-        let waves = run_waves(&self.orchestrator, &open, limits.deadline, limits.budget).await?;
+        let waves = run_waves(&self.orchestrator, &open, SPECIALISTS, limits, listener).await?;
         Ok(build(&open.case, waves, started))
     }
 }

@@ -73,6 +73,9 @@ pub use report::{
     Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
 };
 pub use specialist::{capability_of, specialists};
-pub use telemetry::{Metric, Signal, Statistic, Telemetry};
+pub use telemetry::{Metric, Resource, Signal, Statistic, Telemetry};
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
-pub use wave::{CONFIDENCE_ENOUGH, DEEP_NODES_MAX, SUSPICION_MIN, SpecialistRun};
+pub use wave::{
+    BudgetUse, CONFIDENCE_ENOUGH, Cost, CostSummary, DEEP_NODES_MAX, Progress, ProgressListener,
+    SUSPICION_MIN, SpecialistRun, Strategy,
+};

@@ -79,6 +79,22 @@ pub(crate) struct LimitArguments {
     /// Calls of specialists that may be spent; the one that reads the symptom's metric goes first [default: unlimited]
     #[arg(long, value_name = "CALLS")]
     pub(crate) budget: Option<u64>,
+
+    /// In which order specialists are asked
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = StrategyName::Waves)]
+    pub(crate) strategy: StrategyName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StrategyName {
+    /// All wide ones at once, then deep ones where the findings point
+    Waves,
+    /// The same, one after the other
+    Sequential,
+    /// All about everything at once
+    Parallel,
+    /// One after the other until it is sure enough: the least calls
+    Adaptive,
 }
 
 #[derive(Debug, Args)]

@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use universal_orchestrator::{Limits, UniversalOrchestrator};
 use universal_orchestrator_investigation::{
-    Incident, IncidentFiles, InvestigationLimits, Investigator, Report, Style, Verdict, render,
+    Incident, IncidentFiles, InvestigationLimits, Investigator, Progress, ProgressListener, Report,
+    Strategy, Style, Verdict, render,
 };
 
-use arguments::{Arguments, Color, Input, Output, RecordedIncident};
+use arguments::{Arguments, Color, Input, Output, RecordedIncident, StrategyName};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -58,9 +59,27 @@ async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Repo
     if let Some(calls) = arguments.limits.budget {
         limits.budget = Limits::unlimited().with_calls(calls);
     }
-    let report = investigator.investigate(incident, &limits).await?;
+    limits.strategy = match arguments.limits.strategy {
+        StrategyName::Waves => Strategy::Waves,
+        StrategyName::Sequential => Strategy::Sequential,
+        StrategyName::Parallel => Strategy::Parallel,
+        StrategyName::Adaptive => Strategy::Adaptive,
+    };
+    let report = if io::stderr().is_terminal() {
+        let listener = ProgressListener::new(show_progress);
+        investigator
+            .investigate_telling(incident, &limits, listener)
+            .await?
+    } else {
+        investigator.investigate(incident, &limits).await?
+    };
     orchestrator.shutdown().await;
     Ok(report)
+}
+
+/// A line on standard error; whoever closed it misses nothing of the report.
+fn show_progress(progress: Progress) {
+    let _ = writeln!(io::stderr().lock(), "{progress}");
 }
 
 fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::symptom::Symptom;
+use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
 use crate::logs::LogSummary;
@@ -89,6 +89,24 @@ impl Case {
             .collect()
     }
 
+    /// By how many times the node's requests of the telling rows exceed those before the onset, at least 1.
+    ///
+    /// Without requests of its own, those of its callers count.
+    pub(crate) fn load_growth(&self, node: usize) -> f64 {
+        let growth = |node: usize| {
+            let requests = self.requests(&self.nodes[node])?;
+            let before = mean(requests, &self.before).filter(|before| *before > 0.0)?;
+            Some(mean(requests, &self.telling)? / before)
+        };
+        let of_callers = || {
+            let callers = self.topology.callers[node].iter();
+            callers
+                .filter_map(|caller| growth(*caller))
+                .fold(None, larger)
+        };
+        growth(node).or_else(of_callers).unwrap_or(1.0).max(1.0)
+    }
+
     /// The target's place and its metric, when there is a target.
     pub(crate) fn symptom_at(&self) -> Option<(usize, Metric)> {
         let target = self.incident.target.as_ref()?;
@@ -136,6 +154,10 @@ fn add_nodes_of_logs_and_events(nodes: &mut Vec<Arc<str>>, incident: &Incident) 
         nodes.sort_unstable();
         nodes.dedup();
     }
+}
+
+fn larger(most: Option<f64>, value: f64) -> Option<f64> {
+    Some(most.map_or(value, |most| most.max(value)))
 }
 
 /// Rows whose interval ends by the time of the target; the first when there are none, or when all of them do.

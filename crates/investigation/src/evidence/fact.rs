@@ -32,7 +32,7 @@ pub struct Fact {
     pub source: Source,
 }
 
-/// What a fact is. Every engineer of a specialist adds variants with typed fields.
+/// What a fact is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -85,6 +85,21 @@ pub enum FactKind {
         bound: f64,
         /// The value, in the unit of the metric.
         value: f64,
+    },
+    /// A resource is used more than it is otherwise, beyond what the requests explain.
+    Saturation {
+        /// The metric, as in `metrics.csv`.
+        metric: String,
+        /// The level that it is compared with.
+        reference: f64,
+        /// The level in the telling rows.
+        value: f64,
+        /// `value - reference` in units of what it varies by in normal operation, cut to ±1000.
+        deviation: f64,
+        /// The bound that it is beyond, if it is beyond one.
+        bound: Option<f64>,
+        /// The value of each interval of the incident; `null` where it is missing.
+        rows: Vec<Option<f64>>,
     },
 }
 

@@ -44,6 +44,13 @@ pub(crate) const LOG_CHANGED: f64 = WEAK;
 /// A measured value is beyond a documented bound, whatever it is usually.
 pub(crate) const THRESHOLD: f64 = MODERATE;
 
+/// A resource is beyond its bound, and is not otherwise.
+pub(crate) const SATURATED: f64 = STRONG;
+/// A resource is used at least twice as much as otherwise, below its bound.
+pub(crate) const USED_MORE: f64 = MODERATE;
+/// Somebody waits for a resource, which may be because of who holds it.
+pub(crate) const WAITING: f64 = WEAK;
+
 /// Every kind of fact with its weight in nats, for the documentation.
 #[must_use]
 pub fn table() -> Vec<(&'static str, f64)> {
@@ -58,6 +65,9 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("log: another error", LOG_ERROR),
         ("log: no error, or one line", LOG_CHANGED),
         ("threshold", THRESHOLD),
+        ("saturation, beyond its bound", SATURATED),
+        ("saturation, used more", USED_MORE),
+        ("saturation, waiting", WAITING),
     ]
 }
 

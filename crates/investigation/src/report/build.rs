@@ -73,6 +73,7 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         notes: notes(case),
         data: data(case),
         specialists: waves.runs,
+        costs: waves.costs,
         run: RunSummary {
             ended_at_unix_ms: SystemTime::now()
                 .duration_since(UNIX_EPOCH)

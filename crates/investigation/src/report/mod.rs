@@ -16,7 +16,7 @@ use crate::evidence::{Fact, Observation, Symptom, Unknown};
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::{Metric, Statistic};
 use crate::verdict::Verdict;
-use crate::wave::SpecialistRun;
+use crate::wave::{CostSummary, SpecialistRun};
 
 /// Version of the report's form; it changes when a key changes its meaning or goes away.
 pub const REPORT_VERSION: u32 = 2;
@@ -59,6 +59,8 @@ pub struct Report {
     pub data: DataSummary,
     /// What became of each specialist.
     pub specialists: Vec<SpecialistRun>,
+    /// What they cost together.
+    pub costs: CostSummary,
     /// When this report was made.
     pub run: RunSummary,
 }

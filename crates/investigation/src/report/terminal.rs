@@ -10,6 +10,7 @@ use crate::evidence::Observation;
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::Metric;
 use crate::verdict::Verdict;
+use crate::wave::Cost;
 
 /// How a report is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,10 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
         }
     }
     writeln!(out, "\n{}", specialists(report, style))?;
+    for used in &report.costs.budget {
+        let percent = used.percent.as_deref().unwrap_or("all");
+        writeln!(out, "  {percent} % of the budget of {} is used", used.unit)?;
+    }
     for run in report.specialists.iter().filter(|run| !run.completed) {
         let reason = run.reason.as_deref().unwrap_or("unknown reason");
         writeln!(
@@ -225,27 +230,65 @@ fn evidence(report: &Report, style: Style) -> Table {
     table
 }
 
+/// Cost and time of each specialist, with the sum below.
 fn specialists(report: &Report, style: Style) -> Table {
-    let mut table = table(
-        style,
-        &["specialist", "state", "judged", "not judged", "time"],
-        &[2, 3, 4],
-    );
+    let costs = &report.costs;
+    let tokens = costs.total.tokens > 0;
+    let money = costs.total.money != "0";
+    let mut head = vec![
+        "specialist",
+        "wave",
+        "state",
+        "nodes",
+        "judged",
+        "facts",
+        "unknown",
+        "calls",
+        "time",
+    ];
+    head.extend(tokens.then_some("tokens"));
+    head.extend(money.then_some("money"));
+    let numbers: Vec<usize> = (1..head.len()).filter(|column| *column != 2).collect();
+    let mut table = table(style, &head, &numbers);
+    let dear = |cost: &Cost| {
+        let tokens = tokens.then(|| cost.tokens.to_string());
+        tokens.into_iter().chain(money.then(|| cost.money.clone()))
+    };
     for run in &report.specialists {
-        table.add_row([
+        let mut row = vec![
             printable(&run.specialist),
+            run.wave.map_or("-".to_owned(), |wave| wave.to_string()),
             if run.completed {
                 "completed"
             } else {
                 "missing"
             }
             .to_owned(),
+            run.nodes.to_string(),
             run.observations.to_string(),
+            run.facts.to_string(),
             run.unknown.to_string(),
-            format!("{} µs", run.elapsed_us),
-        ]);
+            run.cost.calls.to_string(),
+            time(run.elapsed_us),
+        ];
+        row.extend(dear(&run.cost));
+        table.add_row(row);
     }
+    let busy = report.specialists.iter().map(|run| run.elapsed_us);
+    let mut total = vec![String::new(); 9];
+    total[0] = "total".to_owned();
+    total[7] = costs.total.calls.to_string();
+    total[8] = time(busy.fold(0, u64::saturating_add));
+    total.extend(dear(&costs.total));
+    table.add_row(total);
     table
+}
+
+fn time(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{us} µs"),
+        _ => format!("{:.1} ms", us as f64 / 1_000.0),
+    }
 }
 
 fn amount(metric: Metric, value: f64) -> String {

@@ -9,6 +9,7 @@ mod host;
 mod latency;
 mod logs;
 mod measure;
+mod saturation;
 mod table;
 mod traffic;
 

@@ -6,13 +6,22 @@ use super::examine::Examine;
 use super::host::Host;
 use super::latency::Latency;
 use super::logs::Logs;
+use super::saturation::Saturation;
 use super::traffic::Traffic;
 
 /// A specialist of the table.
 pub(crate) type Expert = &'static dyn Examine;
 
 /// All specialists, in the order of reports.
-pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic, &Logs, &Events, &Host];
+pub(crate) const SPECIALISTS: &[Expert] = &[
+    &Latency,
+    &Errors,
+    &Traffic,
+    &Saturation,
+    &Logs,
+    &Events,
+    &Host,
+];
 
 /// The names of all specialists, in the order of reports.
 #[must_use]

@@ -1,7 +1,9 @@
 //! Series of nodes over common intervals.
 
+mod named;
 mod signal;
 
+pub use named::Resource;
 pub use signal::{Metric, Signal, Statistic};
 
 use std::collections::HashMap;
@@ -15,9 +17,23 @@ pub struct Telemetry {
     starts: Vec<f64>,
     nodes: Vec<Arc<str>>,
     index: HashMap<Arc<str>, usize>,
-    columns: Vec<[Option<Vec<f64>>; Signal::COUNT]>,
+    columns: Vec<Columns>,
     /// What a server was asked for a series of a node.
     queries: HashMap<(Arc<str>, Signal), Arc<str>>,
+}
+
+/// The series of one node.
+#[derive(Clone, Debug, Default)]
+struct Columns {
+    signals: [Option<Vec<f64>>; Signal::COUNT],
+    resources: Vec<((Resource, Statistic), Vec<f64>)>,
+}
+
+impl Columns {
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Vec<f64>> {
+        let resources = self.resources.iter_mut().map(|(_, values)| values);
+        self.signals.iter_mut().flatten().chain(resources)
+    }
 }
 
 impl Telemetry {
@@ -33,17 +49,40 @@ impl Telemetry {
     /// Adds a series, or replaces it. What `values` lacks towards the number of intervals is missing, what it has more is dropped.
     pub fn insert(&mut self, node: &str, signal: Signal, mut values: Vec<f64>) {
         values.resize(self.starts.len(), f64::NAN);
-        let place = match self.index.get(node) {
-            Some(place) => *place,
+        let place = self.place(node);
+        self.columns[place].signals[signal.index()] = Some(values);
+    }
+
+    /// Adds a series of a resource, or replaces it, as [`insert`](Self::insert) does.
+    pub fn insert_resource(
+        &mut self,
+        node: &str,
+        resource: Resource,
+        statistic: Statistic,
+        mut values: Vec<f64>,
+    ) {
+        values.resize(self.starts.len(), f64::NAN);
+        let place = self.place(node);
+        let resources = &mut self.columns[place].resources;
+        let key = (resource, statistic);
+        match resources.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, own)) => *own = values,
             None => {
-                let name: Arc<str> = node.into();
-                self.nodes.push(Arc::clone(&name));
-                self.columns.push(Default::default());
-                self.index.insert(name, self.columns.len() - 1);
-                self.columns.len() - 1
+                resources.push((key, values));
+                resources.sort_by_key(|(key, _)| *key);
             }
-        };
-        self.columns[place][signal.index()] = Some(values);
+        }
+    }
+
+    fn place(&mut self, node: &str) -> usize {
+        if let Some(place) = self.index.get(node) {
+            return *place;
+        }
+        let name: Arc<str> = node.into();
+        self.nodes.push(Arc::clone(&name));
+        self.columns.push(Columns::default());
+        self.index.insert(name, self.columns.len() - 1);
+        self.columns.len() - 1
     }
 
     /// Keeps the question that a server was asked for a series.
@@ -78,19 +117,25 @@ impl Telemetry {
         for (key, query) in other.queries {
             self.queries.entry(key).or_insert(query);
         }
-        for (node, columns) in other.nodes.iter().zip(other.columns) {
-            for (signal, values) in Signal::ALL.into_iter().zip(columns) {
-                let Some(values) = values else { continue };
-                let mut merged = match self.series(node, signal) {
-                    Some(own) => own.to_vec(),
-                    None => vec![f64::NAN; self.starts.len()],
-                };
-                for (row, value) in rows.iter().zip(values) {
-                    if merged[*row].is_nan() {
-                        merged[*row] = value;
-                    }
+        let count = self.starts.len();
+        let fill = |own: Option<&[f64]>, values: Vec<f64>| {
+            let mut merged = own.map_or_else(|| vec![f64::NAN; count], <[f64]>::to_vec);
+            for (row, value) in rows.iter().zip(values) {
+                if merged[*row].is_nan() {
+                    merged[*row] = value;
                 }
+            }
+            merged
+        };
+        for (node, columns) in other.nodes.iter().zip(other.columns) {
+            for (signal, values) in Signal::ALL.into_iter().zip(columns.signals) {
+                let Some(values) = values else { continue };
+                let merged = fill(self.series(node, signal), values);
                 self.insert(node, signal, merged);
+            }
+            for ((resource, statistic), values) in columns.resources {
+                let merged = fill(self.resource(node, resource, statistic), values);
+                self.insert_resource(node, resource, statistic, merged);
             }
         }
     }
@@ -105,7 +150,7 @@ impl Telemetry {
             .iter()
             .map(|start| all.partition_point(|other| other < start))
             .collect();
-        for series in self.columns.iter_mut().flatten().flatten() {
+        for series in self.columns.iter_mut().flat_map(Columns::all_mut) {
             let mut spread = vec![f64::NAN; all.len()];
             for (row, value) in rows.iter().zip(series.iter()) {
                 spread[*row] = *value;
@@ -131,14 +176,32 @@ impl Telemetry {
     #[must_use]
     pub fn series(&self, node: &str, signal: Signal) -> Option<&[f64]> {
         let place = *self.index.get(node)?;
-        self.columns[place][signal.index()].as_deref()
+        self.columns[place].signals[signal.index()].as_deref()
+    }
+
+    /// The values of one series of a resource, or `None` when there is no such series.
+    #[must_use]
+    pub fn resource(&self, node: &str, resource: Resource, statistic: Statistic) -> Option<&[f64]> {
+        let all = self.resources(node);
+        let key = (resource, statistic);
+        let found = all.iter().find(|(other, _)| *other == key);
+        found.map(|(_, values)| &values[..])
+    }
+
+    /// All series of resources of a node, in the order of their metrics.
+    #[must_use]
+    pub fn resources(&self, node: &str) -> &[((Resource, Statistic), Vec<f64>)] {
+        match self.index.get(node) {
+            Some(place) => &self.columns[*place].resources,
+            None => &[],
+        }
     }
 
     /// How many series there are.
     #[must_use]
     pub fn series_count(&self) -> usize {
         let present =
-            |columns: &[Option<Vec<f64>>; Signal::COUNT]| columns.iter().flatten().count();
+            |columns: &Columns| columns.signals.iter().flatten().count() + columns.resources.len();
         self.columns.iter().map(present).sum()
     }
 
@@ -167,7 +230,14 @@ impl Telemetry {
             columns: self
                 .columns
                 .iter()
-                .map(|signals| std::array::from_fn(|signal| signals[signal].as_ref().map(cut)))
+                .map(|columns| Columns {
+                    signals: std::array::from_fn(|n| columns.signals[n].as_ref().map(cut)),
+                    resources: columns
+                        .resources
+                        .iter()
+                        .map(|(key, values)| (*key, cut(values)))
+                        .collect(),
+                })
                 .collect(),
         }
     }
@@ -199,6 +269,8 @@ mod tests {
         let mut other = Telemetry::over(vec![1.0, 2.0]);
         other.insert("a", Signal::Requests, vec![7.0, 8.0]);
         other.insert("b", Signal::Requests, vec![5.0, 6.0]);
+        let (cpu, average) = (Resource::CpuUtilization, Statistic::Average);
+        other.insert_resource("b", cpu, average, vec![50.0]);
         own.merge(other);
         assert_eq!(own.starts(), [0.0, 1.0, 2.0]);
         assert_eq!(
@@ -207,6 +279,15 @@ mod tests {
         );
         let b = own.series("b", Signal::Requests).unwrap();
         assert!(b[0].is_nan() && b[1..] == [5.0, 6.0], "{b:?}");
+        let used = own.resource("b", cpu, average).unwrap();
+        assert!(
+            used[0].is_nan() && used[1] == 50.0 && used[2].is_nan(),
+            "{used:?}"
+        );
+        assert_eq!(
+            own.rows(1, 2).resource("b", cpu, average),
+            Some(&[50.0][..])
+        );
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub enum Statistic {
     P99,
     /// The sum.
     Sum,
+    /// The largest value.
+    Maximum,
 }
 
 /// One series of a node: a metric with the statistics that it is recorded in.

@@ -3,9 +3,15 @@
 //! What a specialist does not deliver costs its own findings only; the run of it says why it did not.
 
 mod planner;
+mod progress;
 mod run;
+mod strategy;
+#[cfg(test)]
+mod tests;
 
 pub use planner::{CONFIDENCE_ENOUGH, DEEP_NODES_MAX, SUSPICION_MIN};
-pub use run::SpecialistRun;
+pub use progress::{Progress, ProgressListener};
+pub use run::{BudgetUse, Cost, CostSummary, SpecialistRun};
+pub use strategy::Strategy;
 
 pub(crate) use run::{WavesResult, run_waves};

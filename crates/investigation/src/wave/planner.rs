@@ -7,9 +7,11 @@ use tokio::time::Instant;
 use universal_orchestrator::{Task, Value};
 use universal_orchestrator_patterns::{Assignment, NamedStep, SharedStep, Specialist, WavePlanner};
 
+use super::progress::{ProgressListener, Told};
+use super::strategy::Strategy;
 use crate::evidence::{Fact, Findings, Observation};
 use crate::ranking::{Evidence, Judged, judge};
-use crate::specialist::{AssignmentId, Depth, Expert, OpenCase, SPECIALISTS};
+use crate::specialist::{AssignmentId, Depth, Expert, OpenCase};
 
 /// Confidence in the first node that ends the waves, once every deep specialist that knows something about it was asked.
 pub const CONFIDENCE_ENOUGH: f64 = 0.95;
@@ -33,6 +35,8 @@ pub(super) struct Asked {
 pub(super) struct Planner<'a> {
     open: &'a OpenCase,
     deadline: Instant,
+    strategy: Strategy,
+    listener: Option<ProgressListener>,
     /// Every specialist with the nodes that it knows something about; those who know nothing are not here.
     relevant: Vec<(Expert, Vec<usize>)>,
     state: Mutex<State>,
@@ -46,13 +50,21 @@ struct State {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(open: &'a OpenCase, deadline: Instant) -> Self {
-        let scopes = SPECIALISTS
+    pub(super) fn new(
+        open: &'a OpenCase,
+        experts: &[Expert],
+        deadline: Instant,
+        strategy: Strategy,
+        listener: Option<ProgressListener>,
+    ) -> Self {
+        let scopes = experts
             .iter()
             .map(|expert| (*expert, expert.scope(&open.case)));
         Self {
             open,
             deadline,
+            strategy,
+            listener,
             relevant: scopes.filter(|(_, scope)| !scope.is_empty()).collect(),
             state: Mutex::default(),
         }
@@ -146,20 +158,38 @@ impl<'a> Planner<'a> {
         // Half of the time that is left: whoever hangs leaves the other half to the next wave.
         let time = self.deadline.saturating_duration_since(Instant::now()) / 2;
         let task = Task::new("investigate").requires([expert.capability()]);
-        let step: SharedStep<AssignmentId, Value> =
-            Arc::new(Specialist::agent(expert.name(), task).timeout(time));
+        let inner = Specialist::agent(expert.name(), task).timeout(time);
+        let step: SharedStep<AssignmentId, Value> = match &self.listener {
+            None => Arc::new(inner),
+            Some(listener) => Arc::new(Told {
+                inner,
+                listener: listener.clone(),
+                specialist: expert.name(),
+                wave,
+                nodes: state.asked.last().map_or(0, |asked| asked.nodes.len()),
+            }),
+        };
         Assignment::new(format!("{}/{wave}", expert.name()), step, id)
     }
 
-    /// All wide specialists; who reads the metric of the symptom goes first, so that a small budget buys what matters most.
+    /// The wide specialists that were not asked yet; who reads the metric of the symptom goes first, so that a small budget buys what matters most.
     fn wide(&self, state: &mut State) -> Vec<Assignment<AssignmentId, Value>> {
         let symptom = self.open.case.symptom_at().map(|(_, metric)| metric);
         let mut wide: Vec<&(Expert, Vec<usize>)> = self
             .relevant
             .iter()
-            .filter(|(expert, _)| expert.depth() == Depth::Wide)
+            .filter(|(expert, _)| {
+                expert.depth() == Depth::Wide || self.strategy == Strategy::Parallel
+            })
+            .filter(|(expert, _)| {
+                let mut asked = state.asked.iter();
+                asked.all(|asked| asked.specialist.name() != expert.name())
+            })
             .collect();
         wide.sort_by_key(|(expert, _)| symptom.is_none() || expert.reads() != symptom);
+        if self.strategy == Strategy::Adaptive {
+            wide.truncate(1);
+        }
         wide.into_iter()
             .map(|(expert, scope)| self.ask(state, *expert, scope.clone()))
             .collect()
@@ -191,6 +221,9 @@ impl<'a> Planner<'a> {
             if !nodes.is_empty() {
                 questions.push(self.ask(state, expert, nodes));
             }
+            if self.strategy == Strategy::Adaptive && !questions.is_empty() {
+                break;
+            }
         }
         questions
     }
@@ -205,11 +238,9 @@ impl WavePlanner for Planner<'_> {
         let state = &mut *self.state();
         self.collect(state);
         state.waves += 1;
-        if state.waves == 1 {
-            let wide = self.wide(state);
-            if !wide.is_empty() {
-                return wide;
-            }
+        let wide = self.wide(state);
+        if !wide.is_empty() {
+            return wide;
         }
         self.deep(state)
     }
@@ -218,7 +249,7 @@ impl WavePlanner for Planner<'_> {
         let state = &mut *self.state();
         self.collect(state);
         let unasked = self.unasked(state);
-        if unasked.is_empty() {
+        if unasked.is_empty() && self.strategy != Strategy::Adaptive {
             // Nothing is left to ask, so how sure it is does not matter to the waves.
             return 0.0;
         }

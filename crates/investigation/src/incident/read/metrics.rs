@@ -4,12 +4,26 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Notes, READ_LIMITS, ReadError, ReadErrorKind, bytes, csv_reader, line_of, name};
-use crate::telemetry::{Metric, Signal, Statistic, Telemetry};
+use crate::telemetry::{Metric, Resource, Signal, Statistic, Telemetry};
+
+/// What a column holds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Signal(Signal),
+    Resource(Resource, Statistic),
+}
+
+impl Kind {
+    /// Whether the values are percentages that cannot be above a hundred.
+    fn is_share(self) -> bool {
+        matches!(self, Self::Signal(signal) if signal.metric() == Metric::Availability)
+    }
+}
 
 /// A column that is read.
 struct Column {
     node: String,
-    signal: Signal,
+    kind: Kind,
     place: usize,
     values: Vec<f64>,
 }
@@ -69,8 +83,7 @@ pub(super) fn read(file: &Path, notes: &mut Notes) -> Result<Telemetry, ReadErro
         }
         for column in &mut columns {
             let mut number = value(file, line, column.place, &record[column.place])?;
-            let impossible = number < 0.0
-                || (column.signal.metric() == Metric::Availability && number > 100.0 + 1e-6);
+            let impossible = number < 0.0 || (column.kind.is_share() && number > 100.0 + 1e-6);
             if impossible {
                 odd_values += 1;
                 number = f64::NAN;
@@ -108,17 +121,17 @@ fn columns(
             return Err(ReadError::at(file, line, kind));
         }
     }
-    let mut seen: HashMap<(String, Signal), usize> = HashMap::new();
+    let mut seen: HashMap<(String, Kind), usize> = HashMap::new();
     let mut names: HashMap<String, ()> = HashMap::new();
     let mut columns = Vec::new();
     let mut unknown = 0_usize;
     for place in 1..nodes.len() {
         let node = name(file, 1, &nodes[place])?;
-        let Some(signal) = signal(&metrics[place], &statistics[place]) else {
+        let Some(kind) = kind(&metrics[place], &statistics[place]) else {
             unknown += 1;
             continue;
         };
-        if let Some(first) = seen.insert((node.to_owned(), signal), place) {
+        if let Some(first) = seen.insert((node.to_owned(), kind), place) {
             let kind = ReadErrorKind::DuplicateColumn {
                 first: first + 1,
                 second: place + 1,
@@ -139,7 +152,7 @@ fn columns(
         }
         columns.push(Column {
             node: node.to_owned(),
-            signal,
+            kind,
             place,
             values: Vec::new(),
         });
@@ -153,13 +166,7 @@ fn columns(
     Ok(columns)
 }
 
-fn signal(metric: &[u8], statistic: &[u8]) -> Option<Signal> {
-    let metric = match metric {
-        b"latency" => Metric::Latency,
-        b"requests" => Metric::Requests,
-        b"availability" => Metric::Availability,
-        _ => return None,
-    };
+fn kind(metric: &[u8], statistic: &[u8]) -> Option<Kind> {
     let statistic = match statistic {
         b"Average" => Statistic::Average,
         b"p50" => Statistic::P50,
@@ -167,9 +174,29 @@ fn signal(metric: &[u8], statistic: &[u8]) -> Option<Signal> {
         b"p95" => Statistic::P95,
         b"p99" => Statistic::P99,
         b"Sum" => Statistic::Sum,
+        b"Maximum" => Statistic::Maximum,
         _ => return None,
     };
-    Signal::of(metric, statistic)
+    let metric = match metric {
+        b"latency" => Metric::Latency,
+        b"requests" => Metric::Requests,
+        b"availability" => Metric::Availability,
+        other => {
+            let resource = Resource::of(std::str::from_utf8(other).ok()?)?;
+            return Some(Kind::Resource(resource, statistic));
+        }
+    };
+    Signal::of(metric, statistic).map(Kind::Signal)
+}
+
+/// Adds a column's values.
+fn put(telemetry: &mut Telemetry, column: &Column, values: Vec<f64>) {
+    match column.kind {
+        Kind::Signal(signal) => telemetry.insert(&column.node, signal, values),
+        Kind::Resource(resource, statistic) => {
+            telemetry.insert_resource(&column.node, resource, statistic, values);
+        }
+    }
 }
 
 /// A number; an empty field, `nan` and what is not finite are missing.
@@ -203,8 +230,9 @@ fn assemble(file: &Path, times: Vec<f64>, columns: Vec<Column>, notes: &mut Note
     let ascending = times.windows(2).all(|pair| pair[0] < pair[1]);
     if ascending {
         let mut telemetry = Telemetry::over(times);
-        for column in columns {
-            telemetry.insert(&column.node, column.signal, column.values);
+        for mut column in columns {
+            let values = std::mem::take(&mut column.values);
+            put(&mut telemetry, &column, values);
         }
         return telemetry;
     }
@@ -237,7 +265,7 @@ fn assemble(file: &Path, times: Vec<f64>, columns: Vec<Column>, notes: &mut Note
             }
             last = times[*row];
         }
-        telemetry.insert(&column.node, column.signal, values);
+        put(&mut telemetry, &column, values);
     }
     telemetry
 }

@@ -31,7 +31,7 @@ pub(super) struct Calls {
 }
 
 /// Labels of a service, the most telling first. `exported_` is what a scrape makes of a label that it has itself.
-const SERVICE: &[&str] = &[
+pub(super) const SERVICE: &[&str] = &[
     "service",
     "service_name",
     "exported_service",

@@ -1,12 +1,14 @@
 //! From a service and a time to what was measured around it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::answer::{Answer, QueryData, Series, Targets};
+use super::answer::{Answer, Labels, QueryData, Targets};
 use super::client::{AskError, PrometheusClient};
-use super::discover::{Discovered, Ends, Group, query};
+use super::discover::{Discovered, Ends, query};
+use super::plan::Plan;
+use super::resources::{self, Used, used};
 use super::rows::{Rows, duration, duration_of, series_of, step};
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
@@ -135,7 +137,8 @@ pub fn gather_prometheus(
     )?;
     let mut discovered = discover(client, question, rows, &mut gathered.notes)?;
     keep_services(&mut discovered, &question.service, &mut gathered.notes);
-    let plan = Plan::of(&discovered, question.signal, step);
+    let used = discover_resources(client, &discovered, rows, &mut gathered);
+    let plan = Plan::of(&discovered, &used, question.signal, step);
     let baseline_rows = rows.baseline(question.baseline);
     let spans: Vec<Rows> = [Some(rows), baseline_rows].into_iter().flatten().collect();
     let jobs: Vec<(Rows, &str)> = spans
@@ -267,6 +270,41 @@ fn discover(
     Ok(discovered)
 }
 
+/// The resources of the services, of machines and of databases. Where that fails, they are unknown.
+fn discover_resources(
+    client: &PrometheusClient,
+    discovered: &Discovered,
+    rows: Rows,
+    gathered: &mut Gathered,
+) -> Vec<Used> {
+    let end = rows.last_end();
+    let query = resources::query(&duration(end - rows.first_end() + rows.step));
+    match client.instant(&query, end) {
+        Ok(answer) => {
+            note_warnings(&answer, &mut gathered.notes);
+            let series = series_of(answer.data);
+            let labels: Vec<&Labels> = series.iter().map(|series| &series.metric).collect();
+            let mut used = used(&labels, &discovered.services());
+            used.iter_mut().for_each(keep_nodes);
+            used
+        }
+        Err(error) => {
+            gathered.unknown.push(Unknown {
+                node: "all".to_owned(),
+                what: "saturation".to_owned(),
+                reason: clean(&format!("{query}: {error}"), 1_000),
+            });
+            Vec::new()
+        }
+    }
+}
+
+fn keep_nodes(used: &mut Used) {
+    while used.nodes.len() > SERVICES_MAX {
+        used.nodes.pop_last();
+    }
+}
+
 /// Leaves out services beyond the limit, by name, but never the target.
 fn keep_services(discovered: &mut Discovered, target: &str, notes: &mut Vec<String>) {
     let services = discovered.services();
@@ -277,7 +315,7 @@ fn keep_services(discovered: &mut Discovered, target: &str, notes: &mut Vec<Stri
         "{} services beyond the first {SERVICES_MAX} are left out",
         services.len() - SERVICES_MAX
     ));
-    let kept: std::collections::BTreeSet<String> = services
+    let kept: BTreeSet<String> = services
         .iter()
         .take(SERVICES_MAX - 1)
         .chain([&target])
@@ -313,223 +351,7 @@ fn no_symptom(question: &PrometheusQuestion, telemetry: &Telemetry) -> Prometheu
     }
 }
 
-/// Which queries are asked, and what becomes of their answers.
-struct Plan<'a> {
-    queries: Vec<String>,
-    steps: Vec<Step<'a>>,
-}
-
-enum Step<'a> {
-    /// The next two answers are seconds and requests.
-    Mean(&'a Group),
-    /// The next answer is a quantile.
-    Quantile(&'a Group, Signal),
-    /// The next answer is requests, and the one after it failures if the group tells them.
-    Requests(&'a Group),
-}
-
-impl<'a> Plan<'a> {
-    fn of(discovered: &'a Discovered, signal: Signal, step: f64) -> Self {
-        let over = duration(step);
-        let mut plan = Self {
-            queries: Vec::new(),
-            steps: Vec::new(),
-        };
-        for group in &discovered.durations {
-            let (metric, label, count) = (group.metric, group.label, &group.count);
-            plan.queries.extend([
-                format!("sum by ({label}) (increase({metric}_sum[{over}]))"),
-                format!("sum by ({label}) (increase({count}[{over}]))"),
-            ]);
-            plan.steps.push(Step::Mean(group));
-            if let Some(share) = share(signal) {
-                plan.queries.push(format!(
-                    "histogram_quantile({share}, sum by ({label}, le) (increase({metric}_bucket[{over}])))"
-                ));
-                plan.steps.push(Step::Quantile(group, signal));
-            }
-        }
-        for group in &discovered.requests {
-            let (label, count) = (group.label, &group.count);
-            plan.queries
-                .push(format!("sum by ({label}) (increase({count}[{over}]))"));
-            if let Some((failure, values)) = group.failures {
-                plan.queries.push(format!(
-                    "sum by ({label}) (increase({count}{{{failure}=~\"{values}\"}}[{over}]))"
-                ));
-            }
-            plan.steps.push(Step::Requests(group));
-        }
-        plan
-    }
-
-    /// Takes the next answers of its queries.
-    fn telemetry(
-        &self,
-        rows: Rows,
-        answers: &mut impl Iterator<Item = Result<Answer<QueryData>, AskError>>,
-        gathered: &mut Gathered,
-    ) -> Telemetry {
-        let mut telemetry = Telemetry::over(rows.starts());
-        let mut queries = self.queries.iter();
-        let mut next = |group: &Group, what: &str, gathered: &mut Gathered| {
-            let query = queries.next().map_or("", String::as_str);
-            let series = match answers.next()? {
-                Ok(answer) => {
-                    note_warnings(&answer, &mut gathered.notes);
-                    by_service(rows, group, series_of(answer.data))
-                }
-                Err(error) => {
-                    gathered.unknown.extend(failed(group, what, query, &error));
-                    return None;
-                }
-            };
-            Some(Read {
-                query: query.to_owned(),
-                series,
-            })
-        };
-        for step in &self.steps {
-            match step {
-                Step::Mean(group) => {
-                    let sums = next(group, "latency", gathered);
-                    let counts = next(group, "latency", gathered);
-                    let (Some(sums), Some(counts)) = (sums, counts) else {
-                        continue;
-                    };
-                    let factor = group.to_seconds;
-                    sums.against(
-                        &counts,
-                        Signal::LatencyAverage,
-                        &mut telemetry,
-                        |sum, count| {
-                            if count > 0.0 {
-                                sum * factor / count
-                            } else {
-                                f64::NAN
-                            }
-                        },
-                    );
-                }
-                Step::Quantile(group, signal) => {
-                    if let Some(quantiles) = next(group, "latency", gathered) {
-                        quantiles.insert(*signal, &mut telemetry, group.to_seconds);
-                    }
-                }
-                Step::Requests(group) => {
-                    let requests = next(group, "requests", gathered);
-                    if let Some(requests) = &requests {
-                        requests.insert(Signal::Requests, &mut telemetry, 1.0);
-                    }
-                    if group.failures.is_none() {
-                        continue;
-                    }
-                    let failures = next(group, "availability", gathered);
-                    let (Some(requests), Some(failures)) = (requests, failures) else {
-                        continue;
-                    };
-                    // A service that never failed has no series of failures.
-                    requests.against(
-                        &failures.or_zero(&requests),
-                        Signal::Availability,
-                        &mut telemetry,
-                        availability,
-                    );
-                }
-            }
-        }
-        telemetry
-    }
-}
-
-/// Percent of requests that did not fail. Extrapolated increases may say a little more failures than requests.
-fn availability(requests: f64, failures: f64) -> f64 {
-    if requests > 0.0 {
-        let failed = if failures.is_nan() { 0.0 } else { failures };
-        100.0 * (1.0 - (failed / requests).clamp(0.0, 1.0))
-    } else {
-        f64::NAN
-    }
-}
-
-/// The answer to one query, by service.
-struct Read {
-    query: String,
-    series: BTreeMap<String, Vec<f64>>,
-}
-
-impl Read {
-    fn insert(&self, signal: Signal, telemetry: &mut Telemetry, factor: f64) {
-        for (service, values) in &self.series {
-            let values = values.iter().map(|value| value * factor).collect();
-            telemetry.insert(service, signal, values);
-            telemetry.set_query(service, signal, &self.query);
-        }
-    }
-
-    fn against(
-        &self,
-        other: &Self,
-        signal: Signal,
-        telemetry: &mut Telemetry,
-        of: impl Fn(f64, f64) -> f64,
-    ) {
-        let query = format!("{} against {}", self.query, other.query);
-        for (service, values) in &self.series {
-            let Some(others) = other.series.get(service) else {
-                continue;
-            };
-            let values = values.iter().zip(others).map(|(a, b)| of(*a, *b)).collect();
-            telemetry.insert(service, signal, values);
-            telemetry.set_query(service, signal, &query);
-        }
-    }
-
-    /// The same, with zeros for the services of `all` that it lacks.
-    fn or_zero(mut self, all: &Self) -> Self {
-        for (service, values) in &all.series {
-            let zeros = || vec![0.0; values.len()];
-            self.series.entry(service.clone()).or_insert_with(zeros);
-        }
-        self
-    }
-}
-
-fn share(signal: Signal) -> Option<&'static str> {
-    Some(match signal {
-        Signal::LatencyP50 => "0.5",
-        Signal::LatencyP90 => "0.9",
-        Signal::LatencyP95 => "0.95",
-        Signal::LatencyP99 => "0.99",
-        _ => return None,
-    })
-}
-
-fn by_service(rows: Rows, group: &Group, series: Vec<Series>) -> BTreeMap<String, Vec<f64>> {
-    series
-        .iter()
-        .filter_map(|series| {
-            let service = series.metric.get(group.label)?;
-            let known = group.services.contains(service);
-            known.then(|| (service.clone(), rows.values(series)))
-        })
-        .collect()
-}
-
-fn failed<'a>(
-    group: &'a Group,
-    what: &'a str,
-    query: &'a str,
-    error: &'a AskError,
-) -> impl Iterator<Item = Unknown> + 'a {
-    group.services.iter().map(move |service| Unknown {
-        node: service.clone(),
-        what: what.to_owned(),
-        reason: clean(&format!("{query}: {error}"), 1_000),
-    })
-}
-
-fn note_warnings(answer: &Answer<QueryData>, notes: &mut Vec<String>) {
+pub(super) fn note_warnings(answer: &Answer<QueryData>, notes: &mut Vec<String>) {
     for warning in &answer.warnings {
         let note = clean(&format!("the server warns: {warning}"), 240);
         if notes.len() < NOTES_MAX * 2 && !notes.contains(&note) {

@@ -5,6 +5,8 @@ mod catalog;
 mod client;
 mod discover;
 mod gather;
+mod plan;
+mod resources;
 mod rows;
 
 pub use answer::{
