@@ -64,7 +64,8 @@ pub use evidence::{
 };
 pub use graph::CallGraph;
 pub use incident::{
-    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
+    SaveError, Target, read_graph,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};

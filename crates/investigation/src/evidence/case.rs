@@ -118,6 +118,16 @@ impl Case {
         self.incident.telemetry.series(node, Signal::Requests)
     }
 
+    /// What a server was asked for the node's series of the metric, if one was.
+    pub(crate) fn query(&self, node: &str, metric: Metric) -> Option<&str> {
+        let telemetry = &self.incident.telemetry;
+        Signal::ALL
+            .into_iter()
+            .filter(|signal| signal.metric() == metric)
+            .find(|signal| telemetry.series(node, *signal).is_some())
+            .and_then(|signal| telemetry.query(node, signal))
+    }
+
     /// The node's series of the incident and of the baseline, in the first of `signals` that the incident has.
     pub(crate) fn series(
         &self,

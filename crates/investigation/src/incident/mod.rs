@@ -2,9 +2,11 @@
 
 mod gathered;
 mod read;
+mod write;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
+pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph};
+pub use write::SaveError;
 
 use std::sync::Arc;
 

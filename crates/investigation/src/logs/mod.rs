@@ -18,7 +18,7 @@ pub use drain::LOG_TEMPLATES_MAX;
 pub use folder::{LOG_FILES_MAX, LogFolder};
 pub use line::{LogLevel, LogLine};
 pub use summary::{LogSummary, LogTemplate};
+pub use time::time_of;
 
 pub(crate) use category::{category_of, names};
 pub(crate) use text::clean;
-pub(crate) use time::time_of;

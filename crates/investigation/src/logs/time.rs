@@ -49,7 +49,8 @@ pub(super) fn epoch(number: f64) -> Option<f64> {
 }
 
 /// Seconds since 1970 from a text that is nothing but a time: a number, or a date with its year.
-pub(crate) fn time_of(text: &str) -> Option<f64> {
+#[must_use]
+pub fn time_of(text: &str) -> Option<f64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
         return epoch(number);
