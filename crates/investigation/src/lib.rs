@@ -58,6 +58,9 @@ mod verdict;
 mod wave;
 
 pub mod calibration;
+pub mod events;
+pub mod logs;
+pub mod source;
 
 pub use evidence::{
     Category, Fact, FactKind, Findings, Observation, ReferenceSource, Source, Span, Symptom,
@@ -70,10 +73,14 @@ pub use hypothesis::{
     THRESHOLD_TOLERANCE, Test,
 };
 pub use incident::{
-    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
+    SaveError, Target, read_graph,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
+pub use ranking::{
+    CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN,
+    NO_FAULT_PRIOR,
+};
 pub use report::{
     Asked, DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION,
     RESOURCES_SHOWN_MAX, RankedNode, Report, ReportResource, ReportTarget, RootCause, RunSummary,

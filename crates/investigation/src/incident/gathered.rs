@@ -1,10 +1,13 @@
 //! What one source delivers, and how several become one incident.
 
 use super::{Incident, Target};
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::request::Request;
 use crate::resource::Resource;
+use crate::logs::LogSummary;
+use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 
@@ -23,6 +26,12 @@ pub struct Gathered {
     pub traces: Vec<Trace>,
     /// What somebody asked.
     pub requests: Vec<Request>,
+    /// Logs of nodes.
+    pub logs: Vec<LogSummary>,
+    /// What was changed.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -54,6 +63,9 @@ impl Incident {
             resources,
             traces,
             requests,
+            logs,
+            events,
+            hosts,
             unknown,
             notes,
         } = source;
@@ -66,6 +78,9 @@ impl Incident {
         }
         self.add_resources(resources, traces);
         self.requests.extend(requests);
+        self.logs.extend(logs);
+        self.events.extend(events);
+        self.hosts.extend(hosts);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

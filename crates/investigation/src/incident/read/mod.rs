@@ -1,5 +1,6 @@
 //! Reads an incident from files in the layout of the PetShop data set (Hardt et al., CLeaR 2024, arXiv 2311.04806).
 
+mod beside;
 mod error;
 mod graph;
 mod metrics;
@@ -12,6 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Incident;
+use crate::graph::CallGraph;
 
 /// What a file may hold at most; more is refused.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,7 @@ pub struct IncidentFiles {
 impl IncidentFiles {
     /// An incident's folder: `metrics.csv`, `target.json`, `graph.csv` unless [`graph`](Self::graph) names another,
     /// and `baseline.csv` if it is there and [`baseline`](Self::baseline) names no other.
+    /// It may also hold `logs/`, `events.json` and `events.csv`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -92,15 +95,26 @@ impl IncidentFiles {
             None if own.exists() => Some(metrics::read(&own, &mut notes)?),
             None => None,
         };
-        Ok(Incident {
+        let mut incident = Incident {
             target: Some(target),
             telemetry,
             baseline,
             graph,
-            notes: notes.finish(),
             ..Incident::default()
-        })
+        };
+        beside::read(&self.folder, &mut incident, &mut notes)?;
+        incident.notes = notes.finish();
+        Ok(incident)
     }
+}
+
+/// Reads a call graph: a square matrix in which a row calls the columns that are not zero.
+///
+/// # Errors
+///
+/// The file is missing, malformed, or larger than [`READ_LIMITS`].
+pub fn read_graph(file: &Path) -> Result<CallGraph, ReadError> {
+    graph::read(file, &mut Notes::default())
 }
 
 /// What was worked around, a bounded number of sentences.
