@@ -2,5 +2,7 @@
 //!
 //! [`audit`] holds the analysers, the report and the command line of `audit_tree`, which sends sixty
 //! agents through every file of a source tree.
+//! [`log_triage`] holds what the workflow of `workflow_from_file` does.
 
 pub mod audit;
+pub mod log_triage;
