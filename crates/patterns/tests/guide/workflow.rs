@@ -61,7 +61,7 @@ async fn in_rust() -> Tested {
     decided.await??;
     assert!(report.is_success());
     assert_eq!(report.outputs()["score"], json!(0.9));
-    assert_eq!(report.critical_path().steps, ["score", "approve", "page"]);
+    assert_eq!(report.critical_path().steps, ["score", "approve"]);
     println!("{}", report.costs());
     drop(context);
     orchestrator.shutdown().await;

@@ -314,6 +314,10 @@ impl Checker<'_> {
     }
 }
 
+#[cfg_attr(
+    not(feature = "expressions"),
+    expect(dead_code, reason = "only expressions read it")
+)]
 struct StepScope<'a> {
     input: &'a ValueType,
     types: &'a [StepTypes],
