@@ -13,6 +13,7 @@ pub mod patterns;
 pub mod peers;
 pub mod sla;
 pub mod targets;
+pub mod workflow;
 
 pub use drive::{RoundTrip, drive, runtime, runtime_with, settings, started_by_cargo_bench};
 pub use memory::rss_bytes;

@@ -123,6 +123,7 @@ const TARGETS: &[Target] = &[
     row("patterns", "fan_out_5, graph_flow over ours_parallel", Ratio("fan_out_5/graph_flow", FAN_OUT), Min(2.0), "x"),
     row("patterns", "fan_out_5, adk_graph over ours_parallel", Ratio("fan_out_5/adk_graph", FAN_OUT), Min(2.0), "x"),
     row("patterns", "facade_call/ours", Median("facade_call/ours", 1.0), Max(1_000.0), "ns"),
+    row("patterns", "workflow_1000/ours", Median("workflow_1000/ours", 1.0), Max(3e6), "ns"),
     row("instructions", "instructions/execute", Saved("instructions", "execute"), Max(6_000.0), ""),
     row("instructions", "instructions/delegate_complete", Saved("instructions", "delegate_complete"), Max(2_500.0), ""),
     row("instructions", "instructions/delegate_complete_1000", Saved("instructions", "delegate_complete_1000"), Shown, ""),

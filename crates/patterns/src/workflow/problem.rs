@@ -136,6 +136,10 @@ impl WorkflowErrors {
     pub const fn unlisted(&self) -> usize {
         self.unlisted
     }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
 }
 
 impl fmt::Display for WorkflowErrors {
@@ -170,6 +174,11 @@ impl Problems {
             true => self.listed.push(problem),
             false => self.unlisted += 1,
         }
+    }
+
+    /// How many there are, those included that are counted only.
+    pub(super) fn count(&self) -> usize {
+        self.listed.len() + self.unlisted
     }
 
     /// Whether further problems are counted only.

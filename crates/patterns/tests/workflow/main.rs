@@ -5,8 +5,10 @@ mod common;
 
 mod checks;
 mod failures;
+mod files;
 mod gates;
 mod loops;
+mod plans;
 mod properties;
 mod runs;
 mod size;

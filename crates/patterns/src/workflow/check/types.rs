@@ -126,22 +126,8 @@ impl Checker<'_> {
         });
         let item = item.unwrap_or_default();
         let input = self.input(at, &link.input, &item);
-        if let Some(input) = &input
-            && let Err(misfit) = at.spec.takes.accepts(input)
-        {
-            let key = match &link.input {
-                InputPlan::Nothing => "takes",
-                InputPlan::Whole(_) => "input",
-                InputPlan::Fields { .. } => "inputs",
-            };
-            let message = format!("the input does not fit what the step takes: {misfit}");
-            let remedy = match &link.input {
-                InputPlan::Nothing => "read it with input or inputs, or set it under constants",
-                _ => "read another value, or declare another type",
-            };
-            let (key, message) = self.at_field(at, key, &link.input, input, message);
-            self.problems
-                .add(at.problem(&key, ProblemKind::Type, message, remedy));
+        if let Some(input) = &input {
+            self.taken(at, &link.input, input);
         }
         for (key, condition) in [
             ("when", &link.when),
@@ -153,37 +139,56 @@ impl Checker<'_> {
         input
     }
 
-    /// The field that does not fit, where there is exactly one to blame.
-    fn at_field(
-        &self,
-        at: At<'_>,
-        key: &str,
-        plan: &InputPlan,
-        input: &ValueType,
-        message: String,
-    ) -> (String, String) {
-        let (ValueType::Record(wanted), ValueType::Record(given), InputPlan::Fields { read, .. }) =
-            (&at.spec.takes, input, plan)
-        else {
-            return (key.to_owned(), message);
+    /// Whether the input is what the step takes; each field that is not, where it is written.
+    fn taken(&mut self, at: At<'_>, plan: &InputPlan, input: &ValueType) {
+        let Err(misfit) = at.spec.takes.accepts(input) else {
+            return;
         };
-        for (field, of) in wanted {
-            let Some(found) = given.get(field) else {
-                continue;
-            };
-            if let Err(misfit) = of.accepts(found) {
-                let table = match read.iter().any(|(name, _)| name == field) {
-                    true => "inputs",
-                    false => "constants",
+        let before = self.problems.count();
+        if let (
+            ValueType::Record(wanted),
+            ValueType::Record(given),
+            InputPlan::Fields { constants, .. },
+        ) = (&at.spec.takes, input, plan)
+        {
+            for (field, of) in wanted {
+                let Some(found) = given.get(field) else {
+                    continue;
+                };
+                let Err(misfit) = of.accepts(found) else {
+                    continue;
+                };
+                let (table, remedy) = match constants.contains_key(field) {
+                    true => (
+                        "constants",
+                        "write a value of that type, or declare another type",
+                    ),
+                    false => ("inputs", "read another value, or declare another type"),
                 };
                 let message = match misfit.is_itself() {
                     true => format!("{field:?} is {found} where {of} is declared"),
                     false => format!("{field:?} does not fit: {misfit}"),
                 };
-                return (format!("{table}.{field}"), message);
+                let key = format!("{table}.{field}");
+                self.problems
+                    .add(at.problem(&key, ProblemKind::Type, message, remedy));
             }
         }
-        (key.to_owned(), message)
+        if self.problems.count() == before {
+            let (key, remedy) = match plan {
+                InputPlan::Nothing => (
+                    "takes",
+                    "read it with input or inputs, or set it under constants",
+                ),
+                InputPlan::Whole(_) => ("input", "read another value, or declare another type"),
+                InputPlan::Fields { .. } => {
+                    ("inputs", "read it with inputs, or set it under constants")
+                }
+            };
+            let message = format!("the input does not fit what the step takes: {misfit}");
+            self.problems
+                .add(at.problem(key, ProblemKind::Type, message, remedy));
+        }
     }
 
     fn input(&mut self, at: At<'_>, plan: &InputPlan, item: &ValueType) -> Option<ValueType> {
@@ -309,6 +314,10 @@ impl Checker<'_> {
     }
 }
 
+#[cfg_attr(
+    not(feature = "expressions"),
+    expect(dead_code, reason = "only expressions read it")
+)]
 struct StepScope<'a> {
     input: &'a ValueType,
     types: &'a [StepTypes],

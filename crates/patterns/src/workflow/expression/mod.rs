@@ -69,6 +69,10 @@ impl Uses {
 }
 
 /// What an expression may read, with its types.
+#[cfg_attr(
+    not(feature = "expressions"),
+    expect(dead_code, reason = "only expressions read it")
+)]
 pub(super) trait Scope {
     /// The type of the workflow's input.
     fn input(&self) -> &ValueType;
@@ -81,6 +85,10 @@ pub(super) trait Scope {
 }
 
 /// What an expression reads, as it is now. Values are missing that no step has given.
+#[cfg_attr(
+    not(feature = "expressions"),
+    expect(dead_code, reason = "only expressions read it")
+)]
 pub(super) struct Readings<'v> {
     pub(super) input: (&'v ValueType, &'v Value),
     pub(super) steps: Vec<(&'v str, &'v ValueType, &'v Value)>,
@@ -89,6 +97,10 @@ pub(super) struct Readings<'v> {
 }
 
 /// Where a loop is.
+#[cfg_attr(
+    not(feature = "expressions"),
+    expect(dead_code, reason = "only expressions read it")
+)]
 pub(super) struct Iteration<'v> {
     pub(super) number: u32,
     pub(super) last: (&'v ValueType, &'v Value),

@@ -28,6 +28,7 @@ use crate::workflow::report::WorkflowReport;
 use crate::workflow::spec::{Join, StepOnFailure};
 
 use input::{Prepared, taken};
+pub(super) use one::is_true;
 use one::{Ended, Job, LoopReads};
 pub(super) use timed::Timed;
 
@@ -365,7 +366,7 @@ impl<'a> Run<'a> {
             status: status.collect(),
             iteration: None,
         };
-        one::is_true(self.workflow, &condition.parsed, &readings)
+        is_true(self.workflow, &condition.parsed, &readings)
     }
 
     /// Keeps what became of a step, and makes ready what waited for it only.

@@ -246,7 +246,7 @@ impl Loop<'_> {
 }
 
 /// Whether a condition is true; that it cannot be said is a failure.
-pub(super) fn is_true(
+pub(in crate::workflow) fn is_true(
     workflow: &Compiled,
     parsed: &crate::workflow::expression::Parsed,
     readings: &Readings<'_>,
