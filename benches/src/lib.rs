@@ -3,6 +3,7 @@
 //! `cargo bench -p universal-orchestrator-benches --features peers` runs the peers beside ours, so that every
 //! comparison is a ratio from one run on one machine.
 
+pub mod budget;
 pub mod drive;
 pub mod figures;
 pub mod floors;
