@@ -37,10 +37,54 @@ struct Count {
     in_three: usize,
     calm: usize,
     no_fault: usize,
+    /// Squared distances between the probability of a fault and the truth.
     squares: f64,
 }
 
-/// Prints a row an incident, with its baseline and without, and the counts of each set.
+/// How much of an incident is shown.
+struct View {
+    label: &'static str,
+    with_baseline: bool,
+    /// Rows after the onset at most.
+    rows_after: usize,
+    /// Whether each incident has a line of its own.
+    lines: bool,
+}
+
+const VIEWS: [View; 5] = [
+    View {
+        label: "",
+        with_baseline: true,
+        rows_after: usize::MAX,
+        lines: true,
+    },
+    View {
+        label: ", own rows only",
+        with_baseline: false,
+        rows_after: usize::MAX,
+        lines: true,
+    },
+    View {
+        label: ", 5 s after the onset",
+        with_baseline: true,
+        rows_after: 1,
+        lines: false,
+    },
+    View {
+        label: ", 10 s after the onset",
+        with_baseline: true,
+        rows_after: 2,
+        lines: false,
+    },
+    View {
+        label: ", 30 s after the onset",
+        with_baseline: true,
+        rows_after: 6,
+        lines: false,
+    },
+];
+
+/// Prints a line an incident, with its baseline and without, and the counts of each set, also for what was known early.
 pub(crate) fn print() -> Result<(), Failure> {
     let recorded = read()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -50,33 +94,39 @@ pub(crate) fn print() -> Result<(), Failure> {
         "{:46} {:14} {:22} {:>6} {:16} {:>6} {:>5}",
         "recorded here", "cause", "verdict", "fault", "first", "conf.", "rank"
     );
-    for with_baseline in [true, false] {
-        let label = if with_baseline { "" } else { ", own rows only" };
-        let mut counts: Vec<(&str, Count)> = Vec::new();
+    for view in VIEWS {
+        let mut counts = SETS.map(|(set, _)| (set, Count::default()));
         for one in &recorded {
-            let mut incident = one.incident.clone();
-            if !with_baseline {
-                incident.baseline = None;
-            }
-            let report = runtime.block_on(investigate(incident))?;
-            if counts.last().is_none_or(|(set, _)| *set != one.set) {
-                counts.push((one.set, Count::default()));
-            }
-            if let Some((_, count)) = counts.last_mut() {
+            let report = runtime.block_on(investigate(view.of(&one.incident)))?;
+            for (_, count) in counts.iter_mut().filter(|(set, _)| *set == one.set) {
                 count.add(&report, &one.truth);
             }
-            row(
-                &format!("{}, {}{label}", one.set, one.name),
-                &report,
-                &one.truth,
-            );
+            if view.lines {
+                let name = format!("{}, {}{}", one.set, one.name, view.label);
+                line(&name, &report, &one.truth);
+            }
         }
         for (set, count) in &counts {
-            println!("{set} set{label}: {count}");
+            println!("{set} set{}: {count}", view.label);
         }
     }
     println!();
     Ok(())
+}
+
+impl View {
+    fn of(&self, incident: &Incident) -> Incident {
+        let mut shown = incident.clone();
+        if !self.with_baseline {
+            shown.baseline = None;
+        }
+        let starts = shown.telemetry.starts();
+        let onset = shown.target.at.unwrap_or(f64::NEG_INFINITY);
+        let before = starts.iter().filter(|start| **start < onset).count();
+        let rows = before.saturating_add(self.rows_after).min(starts.len());
+        shown.telemetry = shown.telemetry.rows(0, rows);
+        shown
+    }
 }
 
 fn read() -> Result<Vec<Recorded>, Failure> {
@@ -127,7 +177,7 @@ fn rank(report: &Report, truth: &Truth) -> Option<usize> {
     ranking.iter().position(|ranked| ranked.node == *cause)
 }
 
-fn row(name: &str, report: &Report, truth: &Truth) {
+fn line(name: &str, report: &Report, truth: &Truth) {
     let first = report.root_cause.ranking.first();
     println!(
         "{name:46} {:14} {:22} {:6.3} {:16} {:>6} {:>5}",
@@ -146,19 +196,16 @@ fn row(name: &str, report: &Report, truth: &Truth) {
 impl Count {
     fn add(&mut self, report: &Report, truth: &Truth) {
         let rank = rank(report, truth);
-        let hit = rank == Some(0);
         if truth.node.is_some() {
             self.faults += 1;
-            self.first += usize::from(hit);
+            self.first += usize::from(rank == Some(0));
             self.in_three += usize::from(rank.is_some_and(|rank| rank < 3));
         } else {
             self.calm += 1;
             self.no_fault += usize::from(report.verdict == Verdict::NoFault);
         }
-        // A report without a ranking names no node, so it forecasts nothing.
-        let forecast = report.root_cause.ranking.first();
-        let forecast = forecast.map_or(0.0, |first| first.confidence);
-        self.squares += (forecast - f64::from(u8::from(hit))).powi(2);
+        let is_fault = f64::from(u8::from(truth.node.is_some()));
+        self.squares += (report.fault_probability - is_fault).powi(2);
     }
 }
 
@@ -167,7 +214,7 @@ impl std::fmt::Display for Count {
         let all = self.faults + self.calm;
         write!(
             f,
-            "cause first {} of {}, in three {}; no fault {} of {} without one; Brier {:.3} (n = {all})",
+            "cause first {} of {}, in three {}; no fault {} of {} without one; Brier of the probability of a fault {:.3} (n = {all})",
             self.first,
             self.faults,
             self.in_three,

@@ -42,9 +42,12 @@ pub(super) async fn start(
         let mut last = Instant::now();
         loop {
             ticks.tick().await;
-            let looked = look(&containers, &volumes);
-            if let Err(error) = looked {
-                tracing::debug!(error = %error, "a look failed");
+            // Reading the memory of many processes takes long; the customers share this runtime.
+            let (containers, volumes) = (Arc::clone(&containers), volumes.clone());
+            match tokio::task::spawn_blocking(move || look(&containers, &volumes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(error = %error, "a look failed"),
+                Err(error) => tracing::debug!(error = %error, "a look ended early"),
             }
             match database::state(&client).await {
                 Ok(state) => metric::database(state, last.elapsed()),
