@@ -71,6 +71,7 @@ pub use hypothesis::{
 };
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
+    read_resources,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
@@ -80,7 +81,8 @@ pub use report::{
     Style, UNKNOWN_MAX, render, report_schema,
 };
 pub use request::{
-    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange, Urgency,
+    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange,
+    Urgency, instant,
 };
 pub use resource::{
     ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::asked::{
+    REQUEST_EXAMPLES, RequestInput, TEXT_EXAMPLES, TRACE_EXAMPLES, TextInput, TraceInput,
+};
+
 /// Find the cause of an incident in recorded telemetry, and say how sure that is.
 ///
 /// Every series is compared with its baseline, and the call graph tells causes from symptoms.
@@ -42,6 +46,15 @@ pub(crate) enum Input {
     /// A recorded incident: a folder with metrics.csv and target.json
     #[command(after_long_help = EXAMPLES)]
     Incident(RecordedIncident),
+    /// Traces of requests: which part failed, was refused or took the time
+    #[command(after_long_help = TRACE_EXAMPLES)]
+    Trace(TraceInput),
+    /// Free text, for example of a ticket: what it names, and what to read next
+    #[command(after_long_help = TEXT_EXAMPLES)]
+    Text(TextInput),
+    /// A structured request: targets, trace ids, error messages, time range
+    #[command(after_long_help = REQUEST_EXAMPLES)]
+    Request(RequestInput),
 }
 
 #[derive(Debug, Args)]

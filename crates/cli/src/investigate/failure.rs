@@ -2,16 +2,27 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use universal_orchestrator::StartError;
-use universal_orchestrator_investigation::{InvestigateError, ReadError};
+use universal_orchestrator_investigation::{InvestigateError, ReadError, RequestError, TraceError};
 
 /// Why the command ends without a report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] RequestError),
+    #[error("{}: {source}; check the path", file.display())]
+    Open {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("failed to start the orchestrator")]
     Start(#[from] StartError),
     #[error("failed to investigate")]
@@ -28,7 +39,7 @@ impl Failure {
     /// 3 for input that cannot be read, 4 for everything else; `--help` lists them.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Read(_) => 3,
+            Self::Read(_) | Self::Trace(_) | Self::Request(_) | Self::Open { .. } => 3,
             _ => 4,
         })
     }
@@ -37,8 +48,9 @@ impl Failure {
     pub(crate) fn tell(&self, to: &mut impl Write) -> io::Result<()> {
         let mut text = self.to_string();
         let mut cause = self.source();
-        // A read error's text has its cause in it already.
-        while let Some(error) = cause.filter(|_| !matches!(self, Self::Read(_))) {
+        // The text of an error about input has its cause in it already.
+        let whole = self.code() == ExitCode::from(3);
+        while let Some(error) = cause.filter(|_| !whole) {
             text.push_str(": ");
             text.push_str(&error.to_string());
             cause = error.source();

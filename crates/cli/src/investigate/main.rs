@@ -1,6 +1,7 @@
 //! `investigate`: finds the cause of an incident in recorded telemetry, and says how sure it is.
 
 mod arguments;
+mod asked;
 mod failure;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -13,13 +14,23 @@ use universal_orchestrator_investigation::{
     Strategy, Style, Verdict, render,
 };
 
-use arguments::{Arguments, Color, Input, Output, RecordedIncident, StrategyName};
+use arguments::{Arguments, Color, Input, LimitArguments, Output, RecordedIncident, StrategyName};
 use failure::Failure;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Input::Incident(incident) = arguments.input;
-    match investigate(&incident) {
+    let done = match &arguments.input {
+        Input::Incident(input) => {
+            read(input).and_then(|incident| investigate(incident, &input.limits, &input.output))
+        }
+        Input::Trace(input) => asked::of_traces(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Text(input) => asked::of_text(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Request(input) => asked::of_file(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+    };
+    match done {
         Ok(code) => code,
         Err(failure) => {
             // Nobody is left to tell when standard error is gone.
@@ -29,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
+fn read(arguments: &RecordedIncident) -> Result<Incident, Failure> {
     let mut files = IncidentFiles::in_folder(&arguments.path);
     if let Some(graph) = &arguments.graph {
         files = files.graph(graph);
@@ -37,29 +48,36 @@ fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
     if let Some(baseline) = &arguments.baseline {
         files = files.baseline(baseline);
     }
-    let incident = files.read()?;
+    Ok(files.read()?)
+}
+
+fn investigate(
+    incident: Incident,
+    limits: &LimitArguments,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let report = runtime.block_on(report(incident, arguments))?;
-    write_out(&report, &arguments.output)?;
-    Ok(if arguments.output.exit_code {
+    let report = runtime.block_on(report(incident, limits))?;
+    write_out(&report, output)?;
+    Ok(if output.exit_code {
         code_of(report.verdict)
     } else {
         ExitCode::SUCCESS
     })
 }
 
-async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Report, Failure> {
+async fn report(incident: Incident, arguments: &LimitArguments) -> Result<Report, Failure> {
     let orchestrator = UniversalOrchestrator::builder().start().await?;
     let investigator = Investigator::new(orchestrator.clone()).await?;
     let mut limits = InvestigationLimits::default();
-    limits.deadline = arguments.limits.deadline;
-    if let Some(calls) = arguments.limits.budget {
+    limits.deadline = arguments.deadline;
+    if let Some(calls) = arguments.budget {
         limits.budget = Limits::unlimited().with_calls(calls);
     }
-    limits.strategy = match arguments.limits.strategy {
+    limits.strategy = match arguments.strategy {
         StrategyName::Waves => Strategy::Waves,
         StrategyName::Sequential => Strategy::Sequential,
         StrategyName::Parallel => Strategy::Parallel,

@@ -177,6 +177,7 @@ impl Court<'_> {
                     bound,
                     ..
                 } => (metric, bound.unwrap_or(f64::midpoint(*reference, *value))),
+                _ => continue,
             };
             let Some(median) = self.median(node, metric) else {
                 continue;

@@ -4,7 +4,7 @@ use super::{Incident, Target};
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::request::Request;
-use crate::resource::Resource;
+use crate::resource::{Resource, Thresholds};
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 
@@ -21,6 +21,8 @@ pub struct Gathered {
     pub resources: Vec<Resource>,
     /// Traces; the `resource` of a span is a place in `resources`.
     pub traces: Vec<Trace>,
+    /// From which values on a setting or state of a resource is worth a fact, if the source says so.
+    pub thresholds: Option<Thresholds>,
     /// What somebody asked.
     pub requests: Vec<Request>,
     /// Reads that failed.
@@ -53,6 +55,7 @@ impl Incident {
             baseline,
             resources,
             traces,
+            thresholds,
             requests,
             unknown,
             notes,
@@ -65,6 +68,9 @@ impl Incident {
             (Some(_), None) => {}
         }
         self.add_resources(resources, traces);
+        if let Some(thresholds) = thresholds {
+            self.thresholds = thresholds;
+        }
         self.requests.extend(requests);
         self.unknown.extend(unknown);
         self.notes.extend(notes);

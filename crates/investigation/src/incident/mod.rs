@@ -5,7 +5,7 @@ mod read;
 mod resources;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
+pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_resources};
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ mod build;
 mod probe;
 mod resource;
 mod terminal;
+mod told;
 
 pub use probe::Probe;
 pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::{RankedNode, Report};
+use super::{RankedNode, Report, told};
 use crate::evidence::Observation;
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::Metric;
@@ -44,6 +44,8 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     if !report.evidence.is_empty() {
         writeln!(out, "\n{}", evidence(report, style))?;
     }
+    told::facts(out, report)?;
+    told::asked(out, report)?;
     if !report.next_probes.is_empty() {
         writeln!(out, "\nLook next at:")?;
         for probe in &report.next_probes {
@@ -53,6 +55,9 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
                 printable(&probe.node),
                 printable(&probe.action)
             )?;
+            if let Some(command) = &probe.command {
+                writeln!(out, "    $ {}", printable(command))?;
+            }
         }
     }
     writeln!(out, "\n{}", specialists(report, style))?;
@@ -329,7 +334,7 @@ fn sparkline(observation: &Observation) -> String {
 }
 
 /// The text with everything escaped that a terminal could take for an order, or that would change the direction of writing.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         let steers = character.is_control()

@@ -3,9 +3,12 @@
 mod error;
 mod graph;
 mod metrics;
+mod resources;
 mod target;
+mod traces;
 
 pub use error::{ReadError, ReadErrorKind};
+pub use resources::read_resources;
 
 use std::fs::File;
 use std::io::Read;
@@ -89,14 +92,20 @@ impl IncidentFiles {
             Some(file) => Some(metrics::read(file, &mut notes)?),
             None => None,
         };
-        Ok(Incident {
+        let resources = resources::of_folder(&self.folder)?;
+        let traces = traces::of_folder(&self.folder, &mut notes);
+        let mut incident = Incident {
             target: Some(target),
             telemetry,
             baseline,
             graph,
             notes: notes.finish(),
             ..Incident::default()
-        })
+        };
+        for source in resources.into_iter().chain(traces) {
+            incident.add(source);
+        }
+        Ok(incident)
     }
 }
 
