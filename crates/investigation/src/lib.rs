@@ -78,8 +78,9 @@ pub use incident::{
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
-    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    Contribution, DataSummary, EVIDENCE_NODES_MAX, EXPLAINED_FACTS_MAX, Explanation, FACTS_MAX,
+    Probe, RANKING_MAX, REPORT_VERSION, RankedNode, Report, ReportTarget, RootCause, RunSummary,
+    Style, UNKNOWN_MAX, compare, html, post_mortem, render, report_schema,
 };
 pub use specialist::{capability_of, specialists};
 pub use telemetry::{Metric, Resource, Signal, Statistic, Telemetry};

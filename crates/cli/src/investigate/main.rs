@@ -3,23 +3,28 @@
 mod arguments;
 mod failure;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use universal_orchestrator::{Limits, UniversalOrchestrator};
 use universal_orchestrator_investigation::{
     Incident, IncidentFiles, InvestigationLimits, Investigator, Progress, ProgressListener, Report,
-    Strategy, Style, Verdict, render,
+    Strategy, Style, Verdict, compare, html, post_mortem, render,
 };
 
-use arguments::{Arguments, Color, Input, Output, RecordedIncident, StrategyName};
-use failure::Failure;
+use arguments::{Arguments, Color, Comparison, Input, Output, RecordedIncident, StrategyName};
+use failure::{Failure, REPORT_BYTES_MAX};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Input::Incident(incident) = arguments.input;
-    match investigate(&incident) {
+    let done = match &arguments.input {
+        Input::Incident(incident) => investigate(incident),
+        Input::Compare(comparison) => compared(comparison),
+    };
+    match done {
         Ok(code) => code,
         Err(failure) => {
             // Nobody is left to tell when standard error is gone.
@@ -51,6 +56,29 @@ fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
     })
 }
 
+fn compared(arguments: &Comparison) -> Result<ExitCode, Failure> {
+    let (before, after) = (
+        read_report(&arguments.before)?,
+        read_report(&arguments.after)?,
+    );
+    print(compare(&before, &after))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_report(file: &Path) -> Result<Report, Failure> {
+    let fail = |error| Failure::ReadReport(file.to_owned(), error);
+    let opened = File::open(file).map_err(fail)?;
+    let mut bytes = Vec::new();
+    opened
+        .take(REPORT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    if bytes.len() as u64 > REPORT_BYTES_MAX {
+        return Err(Failure::ReportSize(file.to_owned()));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| Failure::NoReport(file.to_owned(), error))
+}
+
 async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Report, Failure> {
     let orchestrator = UniversalOrchestrator::builder().start().await?;
     let investigator = Investigator::new(orchestrator.clone()).await?;
@@ -59,6 +87,7 @@ async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Repo
     if let Some(calls) = arguments.limits.budget {
         limits.budget = Limits::unlimited().with_calls(calls);
     }
+    limits.explain.clone_from(&arguments.output.explain);
     limits.strategy = match arguments.limits.strategy {
         StrategyName::Waves => Strategy::Waves,
         StrategyName::Sequential => Strategy::Sequential,
@@ -83,7 +112,17 @@ fn show_progress(progress: Progress) {
 }
 
 fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {
-    let mut text = if output.json {
+    let files = [
+        (&output.markdown, post_mortem as fn(&Report) -> String),
+        (&output.html, html),
+    ];
+    for (file, form) in files {
+        if let Some(file) = file {
+            std::fs::write(file, form(report))
+                .map_err(|error| Failure::WriteFile(file.clone(), error))?;
+        }
+    }
+    let text = if output.json {
         serde_json::to_string_pretty(report).map_err(Failure::Json)?
     } else {
         let color = match output.color {
@@ -93,6 +132,10 @@ fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {
         };
         render(report, Style { color, columns: 0 })
     };
+    print(text)
+}
+
+fn print(mut text: String) -> Result<(), Failure> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
