@@ -42,6 +42,7 @@
 mod evidence;
 mod graph;
 mod hypothesis;
+mod impact;
 mod incident;
 mod investigator;
 mod ranking;
@@ -69,6 +70,11 @@ pub use hypothesis::{
     HYPOTHESIS_NODES_MAX, Hypothesis, INTERVALS_MIN, LATE_INTERVALS, Outcome, Standing,
     THRESHOLD_TOLERANCE, Test,
 };
+pub use impact::{
+    BlastRadius, CALLERS_MAX, FACTORS_MAX, FAILED_CRITICAL, FAILED_HIGH, FAILED_MEDIUM, Factor,
+    ReachedCaller, SHARE_LOW, SLOWER_CRITICAL, SLOWER_HIGH, SLOWER_MEDIUM, Severity, SeverityLevel,
+    TIMELINE_MAX, TimelineEntry, TimelineEvent,
+};
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
     read_resources,
@@ -76,9 +82,10 @@ pub use incident::{
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
 pub use report::{
-    Asked, DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION,
-    RESOURCES_SHOWN_MAX, RankedNode, Report, ReportResource, ReportTarget, RootCause, RunSummary,
-    Style, UNKNOWN_MAX, render, report_schema,
+    Asked, Contribution, DataSummary, EVIDENCE_NODES_MAX, EXPLAINED_FACTS_MAX, Explanation,
+    FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RESOURCES_SHOWN_MAX, RankedNode, Report,
+    ReportResource, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, compare, html,
+    post_mortem, render, report_schema,
 };
 pub use request::{
     Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange,

@@ -55,6 +55,16 @@ pub(crate) enum Input {
     /// A structured request: targets, trace ids, error messages, time range
     #[command(after_long_help = REQUEST_EXAMPLES)]
     Request(RequestInput),
+    /// Two reports of --json, side by side: what changed
+    Compare(Comparison),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Comparison {
+    /// The first report
+    pub(crate) before: PathBuf,
+    /// The second report
+    pub(crate) after: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +126,18 @@ pub(crate) struct Output {
     /// Write the report as JSON (docs/investigation.schema.json)
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write a post-mortem in Markdown as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+
+    /// Write one HTML page with plots as well; it needs no other file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Explain why this node has its confidence: input by input, fact by fact, attempt by attempt
+    #[arg(long, value_name = "NODE")]
+    pub(crate) explain: Option<String>,
 
     /// Say the verdict by the exit code: 0 diagnosed, 10 no fault, 11 insufficient evidence
     #[arg(long)]

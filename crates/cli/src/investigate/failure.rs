@@ -8,6 +8,9 @@ use std::process::ExitCode;
 use universal_orchestrator::StartError;
 use universal_orchestrator_investigation::{InvestigateError, ReadError, RequestError, TraceError};
 
+/// Bytes of a report that is compared at most.
+pub(crate) const REPORT_BYTES_MAX: u64 = 64 << 20;
+
 /// Why the command ends without a report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -31,6 +34,17 @@ pub(crate) enum Failure {
     Runtime(#[source] io::Error),
     #[error("failed to write the report as JSON")]
     Json(#[source] serde_json::Error),
+    #[error("failed to write {}", .0.display())]
+    WriteFile(PathBuf, #[source] io::Error),
+    #[error("failed to read {}", .0.display())]
+    ReadReport(PathBuf, #[source] io::Error),
+    #[error(
+        "{} has more than {REPORT_BYTES_MAX} bytes; compare reports that `investigate --json` wrote",
+        .0.display()
+    )]
+    ReportSize(PathBuf),
+    #[error("{} is no report of this version; write it again with --json", .0.display())]
+    NoReport(PathBuf, #[source] serde_json::Error),
     #[error("failed to write the report to standard output")]
     Write(#[source] io::Error),
 }
@@ -39,7 +53,13 @@ impl Failure {
     /// 3 for input that cannot be read, 4 for everything else; `--help` lists them.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Read(_) | Self::Trace(_) | Self::Request(_) | Self::Open { .. } => 3,
+            Self::Read(_)
+            | Self::Trace(_)
+            | Self::Request(_)
+            | Self::Open { .. }
+            | Self::ReadReport(..)
+            | Self::ReportSize(_)
+            | Self::NoReport(..) => 3,
             _ => 4,
         })
     }

@@ -1,11 +1,21 @@
 //! The report: what was found, how sure it is, and what could not be known.
 
+mod actions;
 mod build;
+mod compare;
+mod explain;
+mod html;
+mod markdown;
 mod probe;
 mod resource;
 mod terminal;
 mod told;
+mod words;
 
+pub use compare::compare;
+pub use explain::{Contribution, EXPLAINED_FACTS_MAX, Explanation};
+pub use html::html;
+pub use markdown::post_mortem;
 pub use probe::Probe;
 pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};
 pub use terminal::{Style, render};
@@ -17,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Fact, Observation, Symptom, Unknown};
 use crate::hypothesis::Hypothesis;
+use crate::impact::{BlastRadius, Factor, Severity, TimelineEntry};
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::{Metric, Statistic};
 use crate::verdict::Verdict;
@@ -43,10 +54,18 @@ pub struct Report {
     pub target: Option<ReportTarget>,
     /// How strong the symptom is; `null` when the target could not be judged.
     pub symptom: Option<Symptom>,
+    /// How much users were hit.
+    pub severity: Severity,
     /// The nodes that may have caused it.
     pub root_cause: RootCause,
+    /// Who is reached by the trouble of the first node; `null` unless diagnosed.
+    pub blast_radius: Option<BlastRadius>,
+    /// What happened when, from data; at most [`TIMELINE_MAX`](crate::TIMELINE_MAX) entries.
+    pub timeline: Vec<TimelineEntry>,
     /// The observations of the nodes that the ranking begins with, and of the target.
     pub evidence: Vec<Observation>,
+    /// Why one node has its confidence, if that was asked for.
+    pub explanation: Option<Explanation>,
     /// What was really read about nodes, the weightiest first; at most [`FACTS_MAX`].
     pub facts: Vec<Fact>,
     /// How many facts there are in all.
@@ -111,6 +130,8 @@ pub struct ReportTarget {
 pub struct RootCause {
     /// Nodes in total order, the likeliest first; empty unless diagnosed. At most [`RANKING_MAX`].
     pub ranking: Vec<RankedNode>,
+    /// What contributed beside the likeliest cause; empty when there is no fault. At most [`FACTORS_MAX`](crate::FACTORS_MAX).
+    pub contributing: Vec<Factor>,
 }
 
 /// One place of the ranking.
