@@ -80,7 +80,7 @@ pub use impact::{
 };
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
-    SaveError, Target, read_graph,
+    SaveError, Target, read_graph, read_resources,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{
@@ -88,12 +88,14 @@ pub use ranking::{
     NO_FAULT_PRIOR,
 };
 pub use report::{
-    Asked, DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION,
-    RESOURCES_SHOWN_MAX, RankedNode, Report, ReportResource, ReportTarget, RootCause, RunSummary,
-    Style, UNKNOWN_MAX, render, report_schema,
+    Asked, Contribution, DataSummary, EVIDENCE_NODES_MAX, EXPLAINED_FACTS_MAX, Explanation,
+    FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RESOURCES_SHOWN_MAX, RankedNode, Report,
+    ReportResource, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, compare, html,
+    post_mortem, render, report_schema,
 };
 pub use request::{
-    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange, Urgency,
+    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange,
+    Urgency, instant,
 };
 pub use resource::{
     ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,

@@ -515,7 +515,7 @@ async fn a_text_that_names_what_was_not_read_gets_commands_not_causes() {
         "{commands:?}"
     );
     let asked: Vec<&str> = report.asked.iter().map(|asked| &*asked.what).collect();
-    assert_eq!(asked, ["target", "trace", "error", "time_range"]);
+    assert_eq!(asked, ["target", "trace", "error", "error", "time_range"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,8 @@ use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::request::Request;
-use crate::resource::Resource;
 use crate::logs::LogSummary;
+use crate::resource::{Resource, Thresholds};
 use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
@@ -24,6 +24,8 @@ pub struct Gathered {
     pub resources: Vec<Resource>,
     /// Traces; the `resource` of a span is a place in `resources`.
     pub traces: Vec<Trace>,
+    /// From which values on a setting or state of a resource is worth a fact, if the source says so.
+    pub thresholds: Option<Thresholds>,
     /// What somebody asked.
     pub requests: Vec<Request>,
     /// Logs of nodes.
@@ -62,6 +64,7 @@ impl Incident {
             baseline,
             resources,
             traces,
+            thresholds,
             requests,
             logs,
             events,
@@ -77,6 +80,9 @@ impl Incident {
             (Some(_), None) => {}
         }
         self.add_resources(resources, traces);
+        if let Some(thresholds) = thresholds {
+            self.thresholds = thresholds;
+        }
         self.requests.extend(requests);
         self.logs.extend(logs);
         self.events.extend(events);

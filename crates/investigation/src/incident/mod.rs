@@ -6,7 +6,9 @@ mod resources;
 mod write;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph};
+pub use read::{
+    IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph, read_resources,
+};
 pub use write::SaveError;
 
 use std::sync::Arc;

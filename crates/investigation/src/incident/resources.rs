@@ -113,9 +113,16 @@ impl From<Request> for Gathered {
         let denied = denials
             .flat_map(|denial| denial.arns())
             .map(|arn| Resource::of_arn(&arn).from_source("error message of the request"));
+        let mut notes = request.notes.clone();
+        if request.is_empty() {
+            notes.push(
+                "the request names nothing to investigate: name a resource (lambda `pay`), an ARN or a trace id"
+                    .to_owned(),
+            );
+        }
         Self {
             resources: targets.chain(denied).collect(),
-            notes: request.notes.clone(),
+            notes,
             requests: vec![request],
             ..Self::default()
         }

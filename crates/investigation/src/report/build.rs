@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::explain::explain;
 use super::probe::next_probes;
 use super::{
     DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
@@ -18,7 +19,12 @@ use crate::verdict::Verdict;
 use crate::wave::WavesResult;
 
 /// Ranks, judges, and puts everything together.
-pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report {
+pub(crate) fn build(
+    case: &Case,
+    waves: WavesResult,
+    explained: Option<&str>,
+    started: Instant,
+) -> Report {
     let mut unknown: Vec<Unknown> = case.incident.unknown.clone();
     let mut observations: Vec<Observation> = Vec::new();
     let mut facts: Vec<Fact> = Vec::new();
@@ -62,6 +68,11 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         .flat_map(|node| evidence.of_node(case, node))
         .collect();
     refer(&mut hypotheses, &evidence);
+    let explanation = explained.and_then(|node| explain(case, &judged, &facts, &hypotheses, node));
+    let mut notes = notes(case);
+    if let Some(node) = explained.filter(|_| explanation.is_none()) {
+        notes.push(format!("there is no node {node} to explain"));
+    }
     if verdict == Verdict::Diagnosed {
         ranking.truncate(RANKING_MAX);
     } else {
@@ -85,13 +96,14 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         blast_radius,
         timeline,
         evidence,
+        explanation,
         facts,
         facts_total,
         hypotheses,
         next_probes,
         unknown,
         unknown_total,
-        notes: notes(case),
+        notes,
         asked: super::resource::asked(case),
         resources: super::resource::resources(case),
         resources_total: case.resources.len(),

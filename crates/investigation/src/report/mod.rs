@@ -1,10 +1,21 @@
 //! The report: what was found, how sure it is, and what could not be known.
 
+mod actions;
 mod build;
+mod compare;
+mod explain;
+mod html;
+mod markdown;
 mod probe;
 mod resource;
 mod terminal;
+mod told;
+mod words;
 
+pub use compare::compare;
+pub use explain::{Contribution, EXPLAINED_FACTS_MAX, Explanation};
+pub use html::html;
+pub use markdown::post_mortem;
 pub use probe::Probe;
 pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};
 pub use terminal::{Style, render};
@@ -53,6 +64,8 @@ pub struct Report {
     pub timeline: Vec<TimelineEntry>,
     /// The observations of the nodes that the ranking begins with, and of the target.
     pub evidence: Vec<Observation>,
+    /// Why one node has its confidence, if that was asked for.
+    pub explanation: Option<Explanation>,
     /// What was really read about nodes, the weightiest first; at most [`FACTS_MAX`].
     pub facts: Vec<Fact>,
     /// How many facts there are in all.

@@ -10,7 +10,9 @@ mod time_phrase;
 mod time_range;
 mod words;
 
-pub use time_range::TimeRange;
+pub use time_range::{TimeRange, instant};
+
+pub(crate) use structured::resource_of;
 
 use std::collections::BTreeMap;
 

@@ -176,74 +176,10 @@ impl Reader {
         }
     }
 
-    /// `{"type", "name", "region", "arn", "metadata"}`, all but one of name and ARN optional; or an ARN; or a name.
     fn target(&mut self, value: &Value, pointer: &str) -> Result<(), RequestError> {
-        let object = match value {
-            Value::String(text) => {
-                let resource = match text.parse::<Arn>() {
-                    Ok(arn) => Resource::of_arn(&arn),
-                    Err(_) => Resource::named("application", &**text),
-                };
-                self.add(resource, KEYED, pointer);
-                return Ok(());
-            }
-            Value::Object(object) => object,
-            other => {
-                return Err(shape(
-                    pointer,
-                    other,
-                    "a target: an object, an ARN or a name",
-                ));
-            }
-        };
-        let field = |name: &str| -> Result<Option<&str>, RequestError> {
-            match object.get(name) {
-                None | Some(Value::Null) => Ok(None),
-                Some(value) => text_of(value, &format!("{pointer}/{name}")).map(Some),
-            }
-        };
-        let arn = match field("arn")? {
-            Some(text) => Some(
-                text.parse::<Arn>()
-                    .map_err(|_| shape(&format!("{pointer}/arn"), &Value::from(text), "an ARN"))?,
-            ),
-            None => None,
-        };
-        let mut resource = match (&arn, field("name")?) {
-            (Some(arn), name) => {
-                let mut resource = Resource::of_arn(arn);
-                if let Some(name) = name
-                    && resource.id.is_some()
-                {
-                    resource.name = name.to_owned();
-                }
-                resource
-            }
-            (None, Some(name)) => Resource::named("application", name),
-            (None, None) => return Err(shape(pointer, value, "a target with `name` or `arn`")),
-        };
-        if let Some(type_name) = field("type")? {
-            resource.type_name = type_name.to_owned();
-        }
-        for (key, place) in [
-            ("id", &mut resource.id),
-            ("region", &mut resource.region),
-            ("account", &mut resource.account),
-            ("stage", &mut resource.stage),
-        ] {
-            if let Some(text) = field(key)? {
-                *place = Some(text.to_owned());
-            }
-        }
-        for key in ["metadata", "attributes"] {
-            if let Some(attributes) = object.get(key) {
-                let read = serde_json::from_value::<Attributes>(attributes.clone());
-                let attributes =
-                    read.map_err(|_| shape(&format!("{pointer}/{key}"), attributes, "an object"))?;
-                resource.attributes.merge(&attributes);
-            }
-        }
-        self.add(resource, if arn.is_some() { EXACT } else { KEYED }, pointer);
+        let resource = resource_of(value, pointer)?;
+        let confidence = if resource.arn.is_some() { EXACT } else { KEYED };
+        self.add(resource, confidence, pointer);
         Ok(())
     }
 
@@ -331,6 +267,75 @@ impl Reader {
         });
         Ok(())
     }
+}
+
+/// `{"type", "name", "region", "arn", "metadata"}`, all but one of name and ARN optional; or an ARN; or a name.
+pub(crate) fn resource_of(value: &Value, pointer: &str) -> Result<Resource, RequestError> {
+    let object = match value {
+        Value::String(text) => {
+            return match text.parse::<Arn>() {
+                Ok(arn) => Ok(Resource::of_arn(&arn)),
+                Err(_) if text.is_empty() => Err(shape(pointer, value, "an ARN or a name")),
+                Err(_) => Ok(Resource::named("application", &**text)),
+            };
+        }
+        Value::Object(object) => object,
+        other => {
+            return Err(shape(
+                pointer,
+                other,
+                "a target: an object, an ARN or a name",
+            ));
+        }
+    };
+    let field = |name: &str| -> Result<Option<&str>, RequestError> {
+        match object.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => text_of(value, &format!("{pointer}/{name}")).map(Some),
+        }
+    };
+    let arn = match field("arn")? {
+        Some(text) => Some(
+            text.parse::<Arn>()
+                .map_err(|_| shape(&format!("{pointer}/arn"), &Value::from(text), "an ARN"))?,
+        ),
+        None => None,
+    };
+    let mut resource = match (&arn, field("name")?) {
+        (Some(arn), name) => {
+            let mut resource = Resource::of_arn(arn);
+            if let Some(name) = name
+                && resource.id.is_some()
+            {
+                resource.name = name.to_owned();
+            }
+            resource
+        }
+        (None, Some(name)) => Resource::named("application", name),
+        (None, None) => return Err(shape(pointer, value, "a target with `name` or `arn`")),
+    };
+    if let Some(type_name) = field("type")? {
+        resource.type_name = type_name.to_owned();
+    }
+    for (key, place) in [
+        ("id", &mut resource.id),
+        ("region", &mut resource.region),
+        ("account", &mut resource.account),
+        ("stage", &mut resource.stage),
+    ] {
+        if let Some(text) = field(key)? {
+            *place = Some(text.to_owned());
+        }
+    }
+    for key in ["metadata", "attributes"] {
+        if let Some(attributes) = object.get(key) {
+            let read = serde_json::from_value::<Attributes>(attributes.clone());
+            let attributes =
+                read.map_err(|_| shape(&format!("{pointer}/{key}"), attributes, "an object"))?;
+            resource.attributes.merge(&attributes);
+        }
+    }
+    Ok(resource)
 }
 
 fn text_of<'a>(value: &'a Value, pointer: &str) -> Result<&'a str, RequestError> {

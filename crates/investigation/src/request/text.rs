@@ -98,6 +98,8 @@ pub(super) fn read(text: &str, now: f64, origin: &Origin, request: &mut Request)
 /// Phrases of errors, as sequences of words.
 const PHRASES: &[&[&str]] = &[
     &["timed", "out"],
+    &["times", "out"],
+    &["timing", "out"],
     &["access", "denied"],
     &["permission", "denied"],
     &["not", "authorized"],

@@ -27,8 +27,15 @@ impl TimeRange {
     }
 }
 
-/// A point in time: ISO 8601 with or without zone, or seconds (or milliseconds) since 1970.
-pub(super) fn instant(text: &str) -> Option<f64> {
+/// A point in time in ISO 8601, with a zone or in UTC, as seconds since 1970; a date alone is its midnight.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(universal_orchestrator_investigation::instant("1970-01-02"), Some(86_400.0));
+/// ```
+#[must_use]
+pub fn instant(text: &str) -> Option<f64> {
     let text = text.trim();
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Some(seconds(timestamp));

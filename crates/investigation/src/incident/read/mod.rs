@@ -4,9 +4,12 @@ mod beside;
 mod error;
 mod graph;
 mod metrics;
+mod resources;
 mod target;
+mod traces;
 
 pub use error::{ReadError, ReadErrorKind};
+pub use resources::read_resources;
 
 use std::fs::File;
 use std::io::Read;
@@ -95,6 +98,8 @@ impl IncidentFiles {
             None if own.exists() => Some(metrics::read(&own, &mut notes)?),
             None => None,
         };
+        let resources = resources::of_folder(&self.folder)?;
+        let traces = traces::of_folder(&self.folder, &mut notes);
         let mut incident = Incident {
             target: Some(target),
             telemetry,
@@ -102,8 +107,11 @@ impl IncidentFiles {
             graph,
             ..Incident::default()
         };
+        for source in resources.into_iter().chain(traces) {
+            incident.add(source);
+        }
         beside::read(&self.folder, &mut incident, &mut notes)?;
-        incident.notes = notes.finish();
+        incident.notes.splice(0..0, notes.finish());
         Ok(incident)
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn of(case: &Case, gathered: &mut Gathered) {
             weights::NEUTRAL
         };
         let text = format!(
-            "{:.0} % of the time of {requests} requests, which take {mean:.3} s on average, was spent in {}; its longest self time is {own:.3} s",
+            "{:.0} % of the time of requests ({requests} traced, {mean:.3} s on average) was spent in {}; its longest self time is {own:.3} s",
             share * 100.0,
             case.nodes[node]
         );
