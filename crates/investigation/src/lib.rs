@@ -41,6 +41,7 @@
 
 mod evidence;
 mod graph;
+mod hypothesis;
 mod incident;
 mod investigator;
 mod ranking;
@@ -63,12 +64,20 @@ pub use evidence::{
     Unknown, weights,
 };
 pub use graph::CallGraph;
+pub use hypothesis::{
+    ALTERNATIVE_RATIO, Attempt, CALLEES_SHARE, DEVIATION_CLEAR, DEVIATION_NONE, HYPOTHESES_MAX,
+    HYPOTHESIS_NODES_MAX, Hypothesis, INTERVALS_MIN, LATE_INTERVALS, Outcome, Standing,
+    THRESHOLD_TOLERANCE, Test,
+};
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
     SaveError, Target, read_graph,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::{CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
+pub use ranking::{
+    CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN,
+    NO_FAULT_PRIOR,
+};
 pub use report::{
     DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
     Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,

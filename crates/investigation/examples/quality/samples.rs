@@ -35,14 +35,21 @@ pub(crate) struct Answer {
 
 impl Sample {
     /// Ranked as the library does: a tie is broken by name here, and so may count as a miss.
+    ///
+    /// With the library's own weights it is the library's answer; with others, that of the model alone.
     pub(crate) fn answer(&self, weights: &Weights) -> Answer {
-        let posterior = Posterior::of(weights, &self.assessed.features, &self.assessed.symptom);
-        let mut ranking: Vec<(usize, f64)> = posterior.nodes.into_iter().enumerate().collect();
+        let (verdict, fault, confidence) = if *weights == Weights::default() {
+            let own = &self.assessed.concluded;
+            (Some(own.verdict), own.fault, own.confidence.clone())
+        } else {
+            let posterior = Posterior::of(weights, &self.assessed.features, &self.assessed.symptom);
+            (None, 1.0 - posterior.no_fault, posterior.nodes)
+        };
+        let mut ranking: Vec<(usize, f64)> = confidence.into_iter().enumerate().collect();
         ranking.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let first = ranking.first().map_or(0.0, |(_, confidence)| *confidence);
-        let fault = 1.0 - posterior.no_fault;
         Answer {
-            verdict: Verdict::of(fault, first),
+            verdict: verdict.unwrap_or_else(|| Verdict::of(fault, first)),
             fault,
             ranking,
         }

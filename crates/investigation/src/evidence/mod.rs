@@ -13,4 +13,4 @@ pub use symptom::Symptom;
 
 pub(crate) use case::Case;
 pub(crate) use reference::{Prior, Reference};
-pub(crate) use weights::weights_by_node;
+pub(crate) use weights::{node_weight, weights_by_node};

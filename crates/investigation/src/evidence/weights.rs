@@ -51,6 +51,9 @@ pub(crate) const USED_MORE: f64 = MODERATE;
 /// Somebody waits for a resource, which may be because of who holds it.
 pub(crate) const WAITING: f64 = WEAK;
 
+/// An attempt to disprove what may have happened at the node succeeded.
+pub(crate) const DISPROVEN: f64 = -DECISIVE;
+
 /// Every kind of fact with its weight in nats, for the documentation.
 #[must_use]
 pub fn table() -> Vec<(&'static str, f64)> {
@@ -68,6 +71,7 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("saturation, beyond its bound", SATURATED),
         ("saturation, used more", USED_MORE),
         ("saturation, waiting", WAITING),
+        ("disproven by an attempt", DISPROVEN),
     ]
 }
 

@@ -71,6 +71,15 @@ impl Evidence {
         evidence
     }
 
+    /// The observations in one metric, a place for each node.
+    pub(crate) fn in_metric(&self, metric: Metric) -> &[Option<Observation>] {
+        match metric {
+            Metric::Latency => &self.latency,
+            Metric::Availability => &self.errors,
+            Metric::Requests => &self.traffic,
+        }
+    }
+
     /// The observations of one node.
     pub(crate) fn of_node(&self, case: &Case, node: &str) -> Vec<Observation> {
         let Some(node) = case.place(node) else {

@@ -1,6 +1,7 @@
 //! From evidence to a posterior over "no fault", "the cause is not in the data" and every node.
 
 use super::{CandidateFeatures, Evidence, Posterior, Weights, candidates};
+use crate::evidence::weights::DISPROVEN;
 use crate::evidence::{Case, Fact, weights_by_node};
 
 /// Without a metric to judge by: the prior probability that there is no fault at all. Somebody complains, so it is small.
@@ -13,6 +14,11 @@ pub const ELSEWHERE_PRIOR: f64 = 0.7;
 /// When nobody complained and it is only looked whether all is well: the prior probability that it is.
 /// The rest is for all nodes together.
 pub const CHECK_UP_NO_FAULT_PRIOR: f64 = 0.7;
+
+/// When an attempt disproved a node: the probability, beside all nodes together as one, that the cause is not in the data.
+///
+/// What a disproof takes from a node so goes to the other nodes if one of them explains the fault, and to "elsewhere" if none does.
+pub const ELSEWHERE_WHEN_DISPROVEN: f64 = 0.05;
 
 /// How likely everything is.
 #[derive(Clone, Debug)]
@@ -44,8 +50,15 @@ pub(crate) struct JudgedNode {
 /// The posterior. With a metric the model of [`Posterior`] gives the prior, without one it is the same for every node.
 /// Facts multiply a node's odds by `exp(sum of weights)`; then all of it is made to add up to one again.
 ///
+/// Nodes that are disproven lose nearly all of their part to the others and to "elsewhere"; whether there is a fault stays as it was.
+///
 /// Equal confidence is broken by distance from the target, the deeper node first, then by name.
-pub(crate) fn judge(case: &Case, evidence: &Evidence, facts: &[Fact]) -> Judged {
+pub(crate) fn judge(
+    case: &Case,
+    evidence: &Evidence,
+    facts: &[Fact],
+    disproven: &[usize],
+) -> Judged {
     let modelled =
         candidates(case, evidence)
             .zip(case.symptom.as_ref())
@@ -78,7 +91,7 @@ pub(crate) fn judge(case: &Case, evidence: &Evidence, facts: &[Fact]) -> Judged 
         }
     }
     let weighed = weights.iter().any(|weight| *weight != 0.0);
-    let masses: Vec<f64> = priors
+    let mut masses: Vec<f64> = priors
         .iter()
         .zip(&weights)
         .map(|(prior, weight)| prior * weight.exp())
@@ -89,6 +102,10 @@ pub(crate) fn judge(case: &Case, evidence: &Evidence, facts: &[Fact]) -> Judged 
     } else {
         1.0
     };
+    let mut elsewhere = elsewhere;
+    if !disproven.is_empty() {
+        elsewhere = hand_on(&mut masses, elsewhere, disproven);
+    }
     let distances = match case.target {
         Some(target) => case.topology.distances(target),
         None => vec![None; case.nodes.len()],
@@ -119,6 +136,25 @@ pub(crate) fn judge(case: &Case, evidence: &Evidence, facts: &[Fact]) -> Judged 
         nodes,
         by_metric,
     }
+}
+
+/// Takes mass from the disproven nodes and gives it to the others and to "elsewhere", whose new mass it returns. The sum stays.
+fn hand_on(masses: &mut [f64], elsewhere: f64, disproven: &[usize]) -> f64 {
+    let nodes: f64 = masses.iter().sum();
+    let before = nodes + elsewhere;
+    for place in disproven {
+        masses[*place] *= DISPROVEN.exp();
+    }
+    let elsewhere = elsewhere.max(ELSEWHERE_WHEN_DISPROVEN * nodes);
+    let left = masses.iter().sum::<f64>() + elsewhere;
+    if left <= 0.0 {
+        return before;
+    }
+    let scale = before / left;
+    for mass in masses {
+        *mass *= scale;
+    }
+    elsewhere * scale
 }
 
 #[cfg(test)]
@@ -154,7 +190,7 @@ mod tests {
             graph,
             ..Incident::default()
         });
-        judge(&case, &Evidence::of(&case, []), facts)
+        judge(&case, &Evidence::of(&case, []), facts, &[])
     }
 
     #[test]
@@ -184,6 +220,15 @@ mod tests {
         assert!(first.confidence > 0.9, "{first:?}");
         let nodes: f64 = judged.nodes.iter().map(|node| node.confidence).sum();
         assert!((nodes + judged.no_fault + judged.elsewhere - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_disproof_hands_on_to_others_or_elsewhere_and_leaves_the_fault() {
+        let mut masses = [0.9, 0.05, 0.0];
+        let elsewhere = hand_on(&mut masses, 0.0, &[0]);
+        assert!((masses.iter().sum::<f64>() + elsewhere - 0.95).abs() < 1e-12);
+        assert!(masses[1] > 0.4 && elsewhere > 0.4, "{masses:?} {elsewhere}");
+        assert!(masses[0] < 0.05, "{masses:?}");
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod judge;
 mod model;
 
 pub use features::CandidateFeatures;
-pub use judge::{CHECK_UP_NO_FAULT_PRIOR, ELSEWHERE_PRIOR, NO_FAULT_PRIOR};
+pub use judge::{
+    CHECK_UP_NO_FAULT_PRIOR, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR,
+};
 pub use model::{FEATURE_NAMES, Posterior, Weights};
 
 pub(crate) use features::{Evidence, candidates};
-pub(crate) use judge::{Judged, judge};
+pub(crate) use judge::{Judged, JudgedNode, judge};

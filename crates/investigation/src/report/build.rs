@@ -11,7 +11,8 @@ use super::{
     ReportTarget, RootCause, RunSummary, UNKNOWN_MAX,
 };
 use crate::evidence::{Case, Fact, Observation, Unknown};
-use crate::ranking::{Evidence, Judged, judge};
+use crate::hypothesis::{Hypothesis, tried};
+use crate::ranking::{Evidence, Judged};
 use crate::verdict::Verdict;
 use crate::wave::WavesResult;
 
@@ -25,9 +26,13 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         observations.extend(findings.observations);
         facts.extend(findings.facts);
     }
+    facts.sort_by(|a, b| by_weight(a, b));
     let evidence = Evidence::of(case, observations);
-    let judged = judge(case, &evidence, &facts);
-    let verdict = verdict(case, &judged, &facts);
+    let (judged, mut hypotheses) = tried(case, &evidence, &facts);
+    let verdict = match verdict(case, &judged) {
+        Verdict::NoFault if !judged.by_metric && facts.is_empty() => Verdict::InsufficientEvidence,
+        verdict => verdict,
+    };
     let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
         Verdict::Diagnosed => Vec::new(),
@@ -43,10 +48,11 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     {
         shown.push(&target.node);
     }
-    let evidence = shown
+    let evidence: Vec<Observation> = shown
         .iter()
         .flat_map(|node| evidence.of_node(case, node))
         .collect();
+    refer(&mut hypotheses, &evidence);
     if verdict == Verdict::Diagnosed {
         ranking.truncate(RANKING_MAX);
     } else {
@@ -54,7 +60,6 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     }
     let (unknown_total, facts_total) = (unknown.len(), facts.len());
     unknown.truncate(UNKNOWN_MAX);
-    facts.sort_by(|a, b| by_weight(a, b));
     facts.truncate(FACTS_MAX);
     Report {
         report_version: REPORT_VERSION,
@@ -67,6 +72,7 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         evidence,
         facts,
         facts_total,
+        hypotheses,
         next_probes,
         unknown,
         unknown_total,
@@ -85,6 +91,23 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     }
 }
 
+/// Names the observations of each hypothesis by their places in the report, and drops places that the report cuts off.
+fn refer(hypotheses: &mut [Hypothesis], evidence: &[Observation]) {
+    for hypothesis in hypotheses {
+        let places = evidence.iter().enumerate();
+        hypothesis.observations = places
+            .filter(|(_, observation)| observation.node == hypothesis.node)
+            .map(|(place, _)| place)
+            .collect();
+        hypothesis
+            .supporting_facts
+            .retain(|place| *place < FACTS_MAX);
+        hypothesis
+            .contradicting_facts
+            .retain(|place| *place < FACTS_MAX);
+    }
+}
+
 /// The strongest first, then by node, time and text, so that the order does not depend on who was asked first.
 fn by_weight(a: &Fact, b: &Fact) -> Ordering {
     let from = |fact: &Fact| fact.at.map_or(f64::INFINITY, |span| span.from);
@@ -96,11 +119,11 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
 }
 
 /// Without a judged metric the answer is never "no fault", because nothing was compared with normal operation;
-/// but for a check-up that read something, because its bounds do not depend on what is normal.
-fn verdict(case: &Case, judged: &Judged, facts: &[Fact]) -> Verdict {
+/// but for a check-up, because its bounds do not depend on what is normal.
+pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
     match Verdict::of(1.0 - judged.no_fault, first) {
-        Verdict::NoFault if case.incident.check_up && !facts.is_empty() => Verdict::NoFault,
+        Verdict::NoFault if case.incident.check_up => Verdict::NoFault,
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

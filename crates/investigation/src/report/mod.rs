@@ -7,12 +7,13 @@ mod terminal;
 pub use probe::Probe;
 pub use terminal::{Style, render};
 
-pub(crate) use build::build;
+pub(crate) use build::{build, verdict};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Fact, Observation, Symptom, Unknown};
+use crate::hypothesis::Hypothesis;
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::{Metric, Statistic};
 use crate::verdict::Verdict;
@@ -47,6 +48,8 @@ pub struct Report {
     pub facts: Vec<Fact>,
     /// How many facts there are in all.
     pub facts_total: usize,
+    /// What may have happened, the likeliest first, with every attempt to disprove it; at most [`HYPOTHESES_MAX`](crate::HYPOTHESES_MAX).
+    pub hypotheses: Vec<Hypothesis>,
     /// What to look at next, the most valuable first; empty when diagnosed.
     pub next_probes: Vec<Probe>,
     /// What could not be read or judged, at most [`UNKNOWN_MAX`].

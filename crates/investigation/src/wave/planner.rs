@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
             .flat_map(|findings| findings.facts.iter().cloned())
             .collect();
         let case = &self.open.case;
-        judge(case, &Evidence::of(case, observations), &facts)
+        judge(case, &Evidence::of(case, observations), &facts, &[])
     }
 
     /// The deep specialists, each with the nodes of its scope that it was not asked about.
