@@ -42,6 +42,7 @@
 mod evidence;
 mod graph;
 mod hypothesis;
+mod impact;
 mod incident;
 mod investigator;
 mod ranking;
@@ -68,6 +69,11 @@ pub use hypothesis::{
     ALTERNATIVE_RATIO, Attempt, CALLEES_SHARE, DEVIATION_CLEAR, DEVIATION_NONE, HYPOTHESES_MAX,
     HYPOTHESIS_NODES_MAX, Hypothesis, INTERVALS_MIN, LATE_INTERVALS, Outcome, Standing,
     THRESHOLD_TOLERANCE, Test,
+};
+pub use impact::{
+    BlastRadius, CALLERS_MAX, FACTORS_MAX, FAILED_CRITICAL, FAILED_HIGH, FAILED_MEDIUM, Factor,
+    ReachedCaller, SHARE_LOW, SLOWER_CRITICAL, SLOWER_HIGH, SLOWER_MEDIUM, Severity, SeverityLevel,
+    TIMELINE_MAX, TimelineEntry, TimelineEvent,
 };
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,

@@ -7,7 +7,7 @@ use crate::ranking::{Evidence, Judged, JudgedNode};
 use crate::statistics::quantile;
 use crate::telemetry::{Metric, Resource};
 
-/// Intervals that an incident must have to compare onsets.
+/// Intervals that an incident must have for its series to disprove anything. In fewer, chance hides a cause too often.
 pub const INTERVALS_MIN: usize = 8;
 /// A cause whose onset is more than so many intervals after the symptom's came too late: one for the clock, one for the sum to rise.
 pub const LATE_INTERVALS: usize = 2;
@@ -69,6 +69,16 @@ impl Court<'_> {
             .into_iter()
             .filter_map(move |metric| self.evidence.in_metric(metric)[place].as_ref())
             .filter_map(|observation| course(self.case, observation))
+    }
+
+    /// A disproof by what series do not show, if there are enough intervals to trust that.
+    fn unless_few(&self, reason: String) -> Found {
+        let intervals = self.case.incident.telemetry.starts().len();
+        if intervals >= INTERVALS_MIN {
+            return (Outcome::Disproven, reason);
+        }
+        let text = format!("{reason}; {intervals} intervals are too few to disprove it by that");
+        (Outcome::Unknown, text)
     }
 
     fn temporal_order(&self, place: usize, facts: &[&Fact]) -> Found {
@@ -155,7 +165,7 @@ impl Court<'_> {
             .all(|(_, deviation)| *deviation < DEVIATION_NONE);
         if clear && self.case.target != Some(place) {
             let calm = names(&mut judged.iter());
-            return (Outcome::Disproven, format!("no caller is affected: {calm}"));
+            return self.unless_few(format!("no caller is affected: {calm}"));
         }
         (
             Outcome::Unknown,
@@ -227,14 +237,13 @@ impl Court<'_> {
             "{metric} is {:+.1} standard deviations off",
             largest.deviation
         );
-        let outcome = if largest.deviation >= DEVIATION_CLEAR {
-            Outcome::Survived
+        if largest.deviation >= DEVIATION_CLEAR {
+            (Outcome::Survived, text)
         } else if largest.deviation < DEVIATION_NONE && facts.is_empty() {
-            Outcome::Disproven
+            self.unless_few(text)
         } else {
-            Outcome::Unknown
-        };
-        (outcome, text)
+            (Outcome::Unknown, text)
+        }
     }
 
     fn alternative_cause(&self, node: &JudgedNode, facts: &[&Fact]) -> Found {
@@ -246,7 +255,7 @@ impl Court<'_> {
         {
             let share = (1.0 - features.own) * 100.0;
             let text = format!("its callees have {share:.0} % of what it has on top");
-            return (Outcome::Disproven, text);
+            return self.unless_few(text);
         }
         let others = self.judged.nodes.iter();
         let rival = others

@@ -27,7 +27,8 @@ const RECOVERED_ROWS_MIN: usize = 2;
 /// The course of an observed series: a one-sided cumulative sum (Page 1954) over the rows in units of their noise.
 ///
 /// With an allowance of half a standard deviation and an alarm at five, a false alarm is due once in about 930 rows
-/// (Montgomery, Introduction to Statistical Quality Control). The onset is the row after the sum was last zero.
+/// (Montgomery, Introduction to Statistical Quality Control). The onset is the first row after the sum was last zero
+/// that is beyond two standard deviations, or the first at all when none is.
 pub(crate) fn course(case: &Case, observation: &Observation) -> Option<Course> {
     let sigma = observation.excess_sigma * (case.telling.len().max(1) as f64).sqrt();
     let z = |row: &Option<f64>| {
@@ -59,7 +60,9 @@ fn of_rows(rows: &[Option<f64>]) -> Option<Course> {
         }
         let onset = *begin.get_or_insert(row);
         if sum >= ALARM {
-            found = Some((onset, row));
+            // Noise just before a jump belongs to the sum, but not to the change.
+            let clear = |row: &usize| rows[*row].is_some_and(|z| z >= USUAL);
+            found = Some(((onset..=row).find(clear).unwrap_or(onset), row));
             break;
         }
     }
@@ -88,6 +91,7 @@ mod tests {
         check(&[0.1, -0.2, 9.0, 9.0, 0.1, 0.0, 0.2], Some((2, 3, Some(4))));
         check(&[0.1, -0.2, 9.0, 9.0, 9.0, 0.2], Some((2, 3, None)));
         check(&[0.0, 99.0, 0.0, 0.0, 0.0, 0.0], None);
+        check(&[0.0, 0.9, 9.0, 9.0, 9.0], Some((2, 3, None)));
         check(&[0.3; 50], None);
         check(&[0.0, 1.5, 1.5, 1.5, 1.5, 1.5, 2.5], Some((1, 5, None)));
         check(&[0.0, f64::NAN, 9.0, f64::NAN, 9.0], Some((2, 4, None)));

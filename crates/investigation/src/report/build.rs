@@ -12,6 +12,7 @@ use super::{
 };
 use crate::evidence::{Case, Fact, Observation, Unknown};
 use crate::hypothesis::{Hypothesis, tried};
+use crate::impact::{factors, reach, severity, timeline};
 use crate::ranking::{Evidence, Judged};
 use crate::verdict::Verdict;
 use crate::wave::WavesResult;
@@ -48,6 +49,17 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
     {
         shown.push(&target.node);
     }
+    let (timeline, course) = timeline(case, &evidence, &facts);
+    let severity = severity(case, &evidence, verdict, course);
+    let first = judged
+        .nodes
+        .first()
+        .filter(|_| verdict == Verdict::Diagnosed);
+    let blast_radius = first.map(|first| reach(case, &evidence, first.place));
+    let contributing = match verdict {
+        Verdict::NoFault => Vec::new(),
+        _ => factors(case, &evidence, &hypotheses, &facts),
+    };
     let evidence: Vec<Observation> = shown
         .iter()
         .flat_map(|node| evidence.of_node(case, node))
@@ -68,7 +80,13 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         elsewhere_probability: judged.elsewhere,
         target: report_target(case),
         symptom: case.symptom.clone(),
-        root_cause: RootCause { ranking },
+        severity,
+        root_cause: RootCause {
+            ranking,
+            contributing,
+        },
+        blast_radius,
+        timeline,
         evidence,
         facts,
         facts_total,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Fact, Observation, Symptom, Unknown};
 use crate::hypothesis::Hypothesis;
+use crate::impact::{BlastRadius, Factor, Severity, TimelineEntry};
 use crate::ranking::CandidateFeatures;
 use crate::telemetry::{Metric, Statistic};
 use crate::verdict::Verdict;
@@ -40,8 +41,14 @@ pub struct Report {
     pub target: Option<ReportTarget>,
     /// How strong the symptom is; `null` when the target could not be judged.
     pub symptom: Option<Symptom>,
+    /// How much users were hit.
+    pub severity: Severity,
     /// The nodes that may have caused it.
     pub root_cause: RootCause,
+    /// Who is reached by the trouble of the first node; `null` unless diagnosed.
+    pub blast_radius: Option<BlastRadius>,
+    /// What happened when, from data; at most [`TIMELINE_MAX`](crate::TIMELINE_MAX) entries.
+    pub timeline: Vec<TimelineEntry>,
     /// The observations of the nodes that the ranking begins with, and of the target.
     pub evidence: Vec<Observation>,
     /// What was really read about nodes, the weightiest first; at most [`FACTS_MAX`].
@@ -99,6 +106,8 @@ pub struct ReportTarget {
 pub struct RootCause {
     /// Nodes in total order, the likeliest first; empty unless diagnosed. At most [`RANKING_MAX`].
     pub ranking: Vec<RankedNode>,
+    /// What contributed beside the likeliest cause; empty when there is no fault. At most [`FACTORS_MAX`](crate::FACTORS_MAX).
+    pub contributing: Vec<Factor>,
 }
 
 /// One place of the ranking.
