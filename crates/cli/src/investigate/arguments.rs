@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use universal_orchestrator_investigation::logs::time_of;
+use universal_orchestrator_investigation::source::prometheus::duration_of;
 
 use crate::asked::{
     REQUEST_EXAMPLES, RequestInput, TEXT_EXAMPLES, TRACE_EXAMPLES, TextInput, TraceInput,
@@ -294,12 +296,13 @@ const SPAN_SECONDS_MAX: f64 = 366.0 * 86_400.0;
 /// `90`, `10s`, `30m`, `1h30m`, `1d`: seconds.
 fn span_or_none(text: &str) -> Result<f64, String> {
     const WRITE: &str = "write a time span such as 30s, 30m, 1h30m or 1d, up to a year";
-    let seconds = match text.trim().parse::<f64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let span: jiff::SignedDuration = text.parse().map_err(|_| WRITE.to_owned())?;
-            span.as_secs_f64()
-        }
+    let seconds = match text.trim() {
+        "0s" => 0.0,
+        text => text
+            .parse()
+            .ok()
+            .or_else(|| duration_of(text))
+            .ok_or(WRITE)?,
     };
     if (0.0..=SPAN_SECONDS_MAX).contains(&seconds) {
         Ok(seconds)
@@ -317,7 +320,7 @@ fn span(text: &str) -> Result<f64, String> {
 
 /// Seconds since 1970, or ISO 8601; without a zone it is UTC.
 fn moment(text: &str) -> Result<f64, String> {
-    universal_orchestrator_investigation::logs::time_of(text).ok_or_else(|| {
+    time_of(text).ok_or_else(|| {
         "write seconds since 1970 or ISO 8601, for example 2026-11-21T14:05:00Z".to_owned()
     })
 }
@@ -333,10 +336,23 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_are_read() {
+        let arguments = ["investigate", "prometheus", "http://x", "--service", "pay"];
+        let parsed = Arguments::try_parse_from(arguments).map(|parsed| parsed.input);
+        let Ok(Input::Prometheus(asked)) = parsed else {
+            panic!("{parsed:?}")
+        };
+        assert_eq!((asked.window, asked.baseline_window), (1_800.0, 86_400.0));
+        let host = Arguments::try_parse_from(["investigate", "host"]).map(|parsed| parsed.input);
+        assert!(matches!(host, Ok(Input::Host(host)) if host.length == 10.0));
+    }
+
+    #[test]
     fn spans_and_moments_are_read() {
         assert_eq!(span("10s"), Ok(10.0));
         assert_eq!(span("1h30m"), Ok(5_400.0));
         assert_eq!(span("90"), Ok(90.0));
+        assert_eq!(span("1d"), Ok(86_400.0));
         assert_eq!(span_or_none("0s"), Ok(0.0));
         for refused in ["0", "-1", "nan", "inf", "soon", "", "9999d"] {
             assert!(span(refused).is_err(), "{refused}");

@@ -33,11 +33,11 @@ pub(crate) const CHANGE_OTHER: f64 = WEAK;
 pub(crate) const HOST_SATURATED: f64 = DECISIVE;
 /// Half or more of what is used up is this process's.
 pub(crate) const HOST_USER: f64 = DECISIVE;
-/// A new or surging error in the log of a caller names this node.
+/// A new or surging complaint in the log of a caller names this node; it speaks a little against the caller.
 pub(crate) const LOG_NAMES_IT: f64 = MODERATE;
 /// A new or surging error says outright what is wrong with the node itself: denied, used up, misconfigured.
 pub(crate) const LOG_SAYS_WHY: f64 = STRONG;
-/// A new or surging error.
+/// Another new or surging error, or lines that are no errors and say what is used up, denied or misconfigured.
 pub(crate) const LOG_ERROR: f64 = MODERATE;
 /// A new or surging form of lines that are no errors, or one line of a new error.
 pub(crate) const LOG_CHANGED: f64 = WEAK;
@@ -95,7 +95,8 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("change: other", CHANGE_OTHER),
         ("host: a resource is used up", HOST_SATURATED),
         ("host: half or more of it is this process's", HOST_USER),
-        ("log: an error of a caller names the node", LOG_NAMES_IT),
+        ("log: a complaint of a caller names the node", LOG_NAMES_IT),
+        ("log: its complaint names a node that it calls", AGAINST_WEAK),
         ("log: an error says what is wrong", LOG_SAYS_WHY),
         ("log: another error", LOG_ERROR),
         ("log: no error, or one line", LOG_CHANGED),

@@ -86,7 +86,15 @@ const PHRASES: &[(Category, &[&str])] = &[
     ),
     (
         Category::Latency,
-        &["timed out", "timeout", "deadline exceeded", "slow query"],
+        &[
+            "timed out",
+            "timeout",
+            "deadline exceeded",
+            "slow query",
+            "slow call",
+            "slow request",
+            "took too long",
+        ],
     ),
     (
         Category::Code,

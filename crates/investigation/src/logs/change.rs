@@ -55,7 +55,11 @@ pub struct LogChanges {
 }
 
 impl LogSummary {
-    /// Compares what was logged before the onset and after it, or `None` when one of the two has no lines with a time.
+    /// Compares what was logged before the onset and after it, or `None` when the log has no lines with a time on both
+    /// sides.
+    ///
+    /// `covered` is the time that the log is known to cover, in seconds since 1970, if that is more than from its first
+    /// line to its last: a program that logs trouble only is silent before it. Silence in that time counts as no lines.
     ///
     /// A template is *new* when no line of it is older than the onset. If its `n` lines fell anywhere in the log, all
     /// of them after the onset have the probability of that share of time to the power of `n`.
@@ -66,18 +70,27 @@ impl LogSummary {
     ///
     /// Probabilities are multiplied by the number of templates (Bonferroni).
     #[must_use]
-    pub fn changes(&self, onset: f64) -> Option<LogChanges> {
-        let (width, first, last) = self.span()?;
+    pub fn changes(&self, onset: f64, covered: Option<(f64, f64)>) -> Option<LogChanges> {
+        let (width, mut first, mut last) = self.span()?;
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "cut to the log's span by what follows"
+            reason = "a cast of a float saturates, and times are cut to the span by what follows"
         )]
-        let split = ((onset / width as f64).floor() as i64).clamp(first, last.saturating_add(1));
+        let interval = |at: f64| (at / width as f64).floor() as i64;
+        let silent = covered.filter(|(from, to)| from.is_finite() && to.is_finite());
+        if let Some((from, to)) = silent {
+            first = first.min(interval(from));
+            last = last.max(interval(to));
+        }
+        let split = interval(onset).clamp(first, last.saturating_add(1));
         // The interval of the onset itself belongs to neither side, unless it begins with it.
         let starts = split as f64 * width as f64 >= onset;
         let after = if starts { split } else { split + 1 }..last + 1;
         let before = first..split;
-        if self.all.within(before.clone()) == 0 || self.all.within(after.clone()) == 0 {
+        let known = |side: &std::ops::Range<i64>| {
+            !side.is_empty() && (silent.is_some() || self.all.within(side.clone()) > 0)
+        };
+        if !known(&before) || !known(&after) || !onset.is_finite() {
             return None;
         }
         let seconds = |range: &std::ops::Range<i64>| ((range.end - range.start) * width) as f64;
@@ -214,7 +227,7 @@ mod tests {
     }
 
     fn told(summary: &LogSummary) -> Vec<(LogChangeKind, String)> {
-        let changes = summary.changes(ONSET).unwrap().changes;
+        let changes = summary.changes(ONSET, None).unwrap().changes;
         changes
             .into_iter()
             .map(|change| (change.kind, change.template.text))
@@ -243,7 +256,7 @@ mod tests {
                 (LogChangeKind::New, "ERROR deadlock detected".to_owned()),
             ]
         );
-        let changes = summary.changes(ONSET).unwrap();
+        let changes = summary.changes(ONSET, None).unwrap();
         let new = &changes.changes[1];
         assert_eq!((new.before, new.after), (0, 1));
         assert!(new.template.location.starts_with("pay.log:"));
@@ -294,10 +307,25 @@ mod tests {
     #[test]
     fn without_lines_on_both_sides_nothing_is_said() {
         let summary = log(|_| "INFO paid".to_owned());
-        assert_eq!(summary.changes(ONSET + 5_000.0), None);
-        assert_eq!(summary.changes(ONSET - 5_000.0), None);
-        assert_eq!(summary.changes(f64::NAN), None);
-        assert_eq!(LogSummary::new("pay", ONSET).changes(ONSET), None);
+        assert_eq!(summary.changes(ONSET + 5_000.0, None), None);
+        assert_eq!(summary.changes(ONSET - 5_000.0, None), None);
+        assert_eq!(summary.changes(f64::NAN, None), None);
+        assert_eq!(LogSummary::new("pay", ONSET).changes(ONSET, None), None);
+    }
+
+    #[test]
+    fn silence_in_the_time_that_is_covered_is_no_lines() {
+        let text: String = (0..100)
+            .map(|second| format!("{} WARN slow call\n", 1_795_293_000 + second))
+            .collect();
+        let mut summary = LogSummary::new("pay", ONSET);
+        summary.read("pay.log", text.as_bytes()).unwrap();
+        assert_eq!(summary.changes(ONSET, None), None);
+        let covered = Some((ONSET - 300.0, ONSET + 300.0));
+        let changes = summary.changes(ONSET, covered).unwrap();
+        assert_eq!(changes.seconds_before, 300.0);
+        assert_eq!(changes.changes[0].kind, LogChangeKind::New);
+        assert_eq!(summary.changes(ONSET, Some((ONSET, ONSET + 300.0))), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 
 /// Bytes of a line that are kept; the rest of the line is passed over.
-const LINE_BYTES_MAX: usize = 64 << 10;
+pub(super) const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// Lines of a stream.
 #[derive(Debug)]

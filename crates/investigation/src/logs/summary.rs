@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use super::drain::{Drain, LOG_TEMPLATES_MAX};
 use super::line::{LogLevel, LogLine};
-use super::stream::Lines;
+use super::stream::{LINE_BYTES_MAX, Lines};
 use super::text::clean;
 
 /// Intervals of time in which lines are counted, at most; when a log spans more, their length doubles.
@@ -150,6 +150,16 @@ impl LogSummary {
             self.add(file, number, &line, last_at);
         }
         Ok(())
+    }
+
+    /// Adds one line that comes with its time, as a server of logs has it. `file` is how its source is named in what is
+    /// found.
+    pub fn add_line(&mut self, file: &str, at: f64, text: &str) {
+        let end = text.floor_char_boundary(LINE_BYTES_MAX);
+        let line = LogLine::parse(&text[..end], self.near);
+        let plausible = (at - self.near).abs() <= PLAUSIBLE_SECONDS;
+        let number = self.lines + 1;
+        self.add(file, number, &line, plausible.then_some(at));
     }
 
     fn add(&mut self, file: &str, number: u64, line: &LogLine<'_>, at: Option<f64>) {

@@ -11,14 +11,14 @@ pub const NO_FAULT_PRIOR: f64 = 0.1;
 /// Together with [`NO_FAULT_PRIOR`] it leaves 0.2 for all nodes together, in equal parts, so that nothing is diagnosed without facts.
 pub const ELSEWHERE_PRIOR: f64 = 0.7;
 
+/// When nobody complained and it is only looked whether all is well: the prior probability that it is.
+/// The rest is for all nodes together.
+pub const CHECK_UP_NO_FAULT_PRIOR: f64 = 0.7;
+
 /// When an attempt disproved a node: the probability, beside all nodes together as one, that the cause is not in the data.
 ///
 /// What a disproof takes from a node so goes to the other nodes if one of them explains the fault, and to "elsewhere" if none does.
 pub const ELSEWHERE_WHEN_DISPROVEN: f64 = 0.05;
-
-/// When nobody complained and it is only looked whether all is well: the prior probability that it is.
-/// The rest is for all nodes together.
-pub const CHECK_UP_NO_FAULT_PRIOR: f64 = 0.7;
 
 /// How likely everything is.
 #[derive(Clone, Debug)]

@@ -190,7 +190,7 @@ impl Look<'_> {
     /// New and surging errors of the last minutes.
     fn logs(&mut self) {
         for log in &self.host.logs {
-            let Some(changes) = log.changes(self.host.ended_at - LOG_SECONDS) else {
+            let Some(changes) = log.changes(self.host.ended_at - LOG_SECONDS, None) else {
                 continue;
             };
             let errors = changes

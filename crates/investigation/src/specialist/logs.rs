@@ -1,7 +1,7 @@
 //! Logs: what a node's log says after the onset that it did not say, or said less often, before.
 
 use super::{Depth, Examine};
-use crate::evidence::weights::{LOG_CHANGED, LOG_ERROR, LOG_NAMES_IT, LOG_SAYS_WHY, NEUTRAL};
+use crate::evidence::weights::{AGAINST_WEAK, LOG_CHANGED, LOG_ERROR, LOG_NAMES_IT, LOG_SAYS_WHY};
 use crate::evidence::{Case, Category, Fact, FactKind, Findings, Source, Span, Unknown};
 use crate::logs::{LogChange, LogChangeKind, LogSummary, SURPRISE_MAX, category_of, names};
 
@@ -52,7 +52,7 @@ fn look(case: &Case, node: usize, log: &LogSummary, findings: &mut Findings) {
         let reason = "the time of the onset is not known, so nothing is new or more";
         return findings.unknown.push(unknown(reason));
     };
-    let Some(changes) = log.changes(onset) else {
+    let Some(changes) = log.changes(onset, covered(case)) else {
         let reason = "the log has no lines with a time on both sides of the onset";
         return findings.unknown.push(unknown(reason));
     };
@@ -73,26 +73,38 @@ fn look(case: &Case, node: usize, log: &LogSummary, findings: &mut Findings) {
     findings.facts.extend(facts);
 }
 
+/// The time that was recorded: that of the metrics. A log that is silent in it has nothing to say.
+fn covered(case: &Case) -> Option<(f64, f64)> {
+    let telemetry = &case.incident.telemetry;
+    let (first, last) = (telemetry.starts().first()?, telemetry.starts().last()?);
+    Some((*first, last + telemetry.step().unwrap_or(0.0)))
+}
+
 /// One about the node itself, and one about each node that it calls and the message names.
 fn facts(case: &Case, node: usize, change: &LogChange) -> Vec<Fact> {
     let template = &change.template;
     let is_error = template.level.is_some_and(|level| level.is_error());
     let category = category_of(&template.sample);
+    let complains = is_error || category.is_some();
     let named: Vec<usize> = case.topology.callees[node]
         .iter()
         .copied()
-        .filter(|callee| is_error && names(&template.sample, &case.nodes[*callee]))
+        .filter(|callee| complains && names(&template.sample, &case.nodes[*callee]))
         .collect();
     let says_why = matches!(
         category,
         Some(Category::Permission | Category::Saturation | Category::Configuration)
     );
-    let weight = match (is_error, named.is_empty()) {
+    let surprises = change.surprise <= SURPRISE_MAX;
+    let weight = if !named.is_empty() {
         // The complaint is about another node.
-        (true, false) => NEUTRAL,
-        (true, true) if says_why => LOG_SAYS_WHY,
-        (true, true) if change.surprise <= SURPRISE_MAX => LOG_ERROR,
-        _ => LOG_CHANGED,
+        AGAINST_WEAK
+    } else if says_why && is_error {
+        LOG_SAYS_WHY
+    } else if (says_why || is_error) && surprises {
+        LOG_ERROR
+    } else {
+        LOG_CHANGED
     };
     let (kind, how) = match change.kind {
         LogChangeKind::New => (
@@ -209,7 +221,7 @@ mod tests {
             told,
             [
                 ("ledger", LOG_NAMES_IT, Category::Network),
-                ("shop", NEUTRAL, Category::Network),
+                ("shop", AGAINST_WEAK, Category::Network),
             ]
         );
         assert_eq!(found.facts[0].source.location, "logs/shop.log:602");

@@ -15,3 +15,4 @@ pub use answer::{
 };
 pub use client::{ANSWER_BYTES_MAX, AskError, PrometheusClient};
 pub use gather::{PrometheusError, PrometheusQuestion, gather_prometheus};
+pub use rows::duration_of;

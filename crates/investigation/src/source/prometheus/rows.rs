@@ -116,8 +116,10 @@ fn whole(number: f64) -> i64 {
     number as i64
 }
 
-/// Seconds of a duration as the server writes it, for example `15s`, `1m30s` or `500ms`.
-pub(super) fn duration_of(text: &str) -> Option<f64> {
+/// Seconds of a duration as Prometheus writes it, for example `15s`, `1m30s`, `500ms` or `1d`; `None` for anything else,
+/// and for nothing.
+#[must_use]
+pub fn duration_of(text: &str) -> Option<f64> {
     let mut rest = text.trim();
     let mut seconds = 0.0;
     while !rest.is_empty() {
