@@ -112,7 +112,6 @@ impl WorkflowReport {
     }
 
     /// What came of each item of a fan-out, in the order of the list; empty of any other step.
-    #[must_use]
     pub fn items(&self, step: &str) -> &[StepResult] {
         self.items.get(step).map_or(&[], Vec::as_slice)
     }
