@@ -34,7 +34,7 @@ pub(super) struct Loop<'a> {
 impl Loop<'_> {
     pub(super) async fn run(self) -> StepResult {
         let (mut cost, mut attempts) = (Amount::default(), 0_u32);
-        let mut last = Value::Null;
+        let (mut last, mut agent) = (Value::Null, None);
         let mut number = 0;
         let repeat = self.repeat;
         let ended = loop {
@@ -65,6 +65,7 @@ impl Loop<'_> {
             let result = once(self.context, self.of, self.work.as_ref(), input).await;
             cost = cost.plus(&result.cost());
             attempts = attempts.saturating_add(result.attempts());
+            agent = result.agent().cloned();
             match result.into_outcome() {
                 StepOutcome::Success { data } => last = data,
                 StepOutcome::Failure { failure } => break Some(*failure),
@@ -94,7 +95,11 @@ impl Loop<'_> {
                 StepResult::failed(failure.with_partial(partial))
             }
         };
-        result.with_cost(cost).with_attempts(attempts)
+        let result = result.with_cost(cost).with_attempts(attempts);
+        match agent {
+            Some(agent) => result.with_agent(agent),
+            None => result,
+        }
     }
 
     fn endless(&self) -> StepFailure {
