@@ -28,6 +28,11 @@ fn bytes(path: &Path) -> u64 {
         .sum()
 }
 
+fn json(folder: &Path, file: &str) -> serde_json::Value {
+    let text = std::fs::read(folder.join(file)).expect("the file is there");
+    serde_json::from_slice(&text).expect("the file is JSON")
+}
+
 #[test]
 fn both_sets_have_the_same_ten() {
     let names = |set| -> Vec<_> {
@@ -44,8 +49,7 @@ fn both_sets_have_the_same_ten() {
 fn every_recording_is_whole() {
     for folder in [recordings("."), recordings("second")].concat() {
         let name = folder.display();
-        let text = std::fs::read(folder.join("truth.json")).expect("the truth is there");
-        let truth: serde_json::Value = serde_json::from_slice(&text).expect("the truth is JSON");
+        let (truth, target) = (json(&folder, "truth.json"), json(&folder, "target.json"));
         let incident = IncidentFiles::in_folder(&folder)
             .read()
             .unwrap_or_else(|error| panic!("{error}"));
@@ -59,7 +63,9 @@ fn every_recording_is_whole() {
         }
         let rows = incident.telemetry.starts();
         let onset = truth["onset"].as_f64().expect("the onset is a number");
-        let at = incident.target.at.expect("it says when");
+        let at = target["target"]["timestamp"]
+            .as_f64()
+            .expect("it says when");
         assert!(
             rows.len() >= 28 && rows[5] < at && (at..at + 5.0).contains(&onset),
             "{name}"
