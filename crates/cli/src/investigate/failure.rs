@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use universal_orchestrator::StartError;
-use universal_orchestrator_investigation::{InvestigateError, ReadError};
+use universal_orchestrator_investigation::source::prometheus::{AskError, PrometheusError};
+use universal_orchestrator_investigation::{
+    InvestigateError, ReadError, RequestError, SaveError, TraceError,
+};
 
 /// Bytes of a report that is compared at most.
 pub(crate) const REPORT_BYTES_MAX: u64 = 64 << 20;
@@ -16,6 +19,22 @@ pub(crate) const REPORT_BYTES_MAX: u64 = 64 << 20;
 pub(crate) enum Failure {
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] RequestError),
+    #[error("{}: {source}; check the path", file.display())]
+    Open {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Prometheus(#[from] PrometheusError),
+    #[error(transparent)]
+    Save(#[from] SaveError),
     #[error("failed to start the orchestrator")]
     Start(#[from] StartError),
     #[error("failed to investigate")]
@@ -43,7 +62,15 @@ impl Failure {
     /// 3 for input that cannot be read, 4 for everything else; `--help` lists them.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Read(_) | Self::ReadReport(..) | Self::ReportSize(_) | Self::NoReport(..) => 3,
+            Self::Read(_)
+            | Self::Trace(_)
+            | Self::Request(_)
+            | Self::Open { .. }
+            | Self::Ask(_)
+            | Self::Prometheus(_)
+            | Self::ReadReport(..)
+            | Self::ReportSize(_)
+            | Self::NoReport(..) => 3,
             _ => 4,
         })
     }
@@ -52,8 +79,9 @@ impl Failure {
     pub(crate) fn tell(&self, to: &mut impl Write) -> io::Result<()> {
         let mut text = self.to_string();
         let mut cause = self.source();
-        // A read error's text has its cause in it already.
-        while let Some(error) = cause.filter(|_| !matches!(self, Self::Read(_))) {
+        // The text of an error about input has its cause in it already.
+        let whole = self.code() == ExitCode::from(3) || matches!(self, Self::Save(_));
+        while let Some(error) = cause.filter(|_| !whole) {
             text.push_str(": ");
             text.push_str(&error.to_string());
             cause = error.source();

@@ -1,7 +1,10 @@
 //! `investigate`: finds the cause of an incident in recorded telemetry, and says how sure it is.
 
 mod arguments;
+mod asked;
 mod failure;
+mod host;
+mod prometheus;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
@@ -15,13 +18,26 @@ use universal_orchestrator_investigation::{
     Strategy, Style, Verdict, compare, html, post_mortem, render,
 };
 
-use arguments::{Arguments, Color, Comparison, Input, Output, RecordedIncident, StrategyName};
+use arguments::{
+    Arguments, Color, Comparison, Input, LimitArguments, Output, RecordedIncident, StrategyName,
+};
 use failure::{Failure, REPORT_BYTES_MAX};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.input {
-        Input::Incident(incident) => investigate(incident),
+        Input::Incident(input) => {
+            read(input).and_then(|incident| investigate(incident, &input.limits, &input.output))
+        }
+        Input::Host(input) => investigate(host::incident(input), &input.limits, &input.output),
+        Input::Prometheus(input) => prometheus::incident(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Trace(input) => asked::of_traces(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Text(input) => asked::of_text(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Request(input) => asked::of_file(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
         Input::Compare(comparison) => compared(comparison),
     };
     match done {
@@ -34,7 +50,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
+fn read(arguments: &RecordedIncident) -> Result<Incident, Failure> {
     let mut files = IncidentFiles::in_folder(&arguments.path);
     if let Some(graph) = &arguments.graph {
         files = files.graph(graph);
@@ -42,14 +58,21 @@ fn investigate(arguments: &RecordedIncident) -> Result<ExitCode, Failure> {
     if let Some(baseline) = &arguments.baseline {
         files = files.baseline(baseline);
     }
-    let incident = files.read()?;
+    Ok(files.read()?)
+}
+
+fn investigate(
+    incident: Incident,
+    limits: &LimitArguments,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let report = runtime.block_on(report(incident, arguments))?;
-    write_out(&report, &arguments.output)?;
-    Ok(if arguments.output.exit_code {
+    let report = runtime.block_on(report(incident, limits, output))?;
+    write_out(&report, output)?;
+    Ok(if output.exit_code {
         code_of(report.verdict)
     } else {
         ExitCode::SUCCESS
@@ -79,16 +102,20 @@ fn read_report(file: &Path) -> Result<Report, Failure> {
     serde_json::from_slice(&bytes).map_err(|error| Failure::NoReport(file.to_owned(), error))
 }
 
-async fn report(incident: Incident, arguments: &RecordedIncident) -> Result<Report, Failure> {
+async fn report(
+    incident: Incident,
+    arguments: &LimitArguments,
+    output: &Output,
+) -> Result<Report, Failure> {
     let orchestrator = UniversalOrchestrator::builder().start().await?;
     let investigator = Investigator::new(orchestrator.clone()).await?;
     let mut limits = InvestigationLimits::default();
-    limits.deadline = arguments.limits.deadline;
-    if let Some(calls) = arguments.limits.budget {
+    limits.deadline = arguments.deadline;
+    if let Some(calls) = arguments.budget {
         limits.budget = Limits::unlimited().with_calls(calls);
     }
-    limits.explain.clone_from(&arguments.output.explain);
-    limits.strategy = match arguments.limits.strategy {
+    limits.explain.clone_from(&output.explain);
+    limits.strategy = match arguments.strategy {
         StrategyName::Waves => Strategy::Waves,
         StrategyName::Sequential => Strategy::Sequential,
         StrategyName::Parallel => Strategy::Parallel,

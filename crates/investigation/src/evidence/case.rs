@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
+use crate::resource::Resource;
+use crate::logs::LogSummary;
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
@@ -13,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) incident: Incident,
     /// All nodes of graph and metrics, by name, so that the order of columns does not matter.
     pub(crate) nodes: Vec<Arc<str>>,
+    /// The place in `nodes` of each resource of the incident.
+    pub(crate) resources: Vec<usize>,
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
@@ -26,7 +30,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn of(incident: Incident) -> Self {
+    pub(crate) fn of(mut incident: Incident) -> Self {
+        let resources = incident.connect();
         let mut nodes: Vec<Arc<str>> = incident
             .graph
             .nodes()
@@ -36,6 +41,7 @@ impl Case {
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
+        add_nodes_of_logs_and_events(&mut nodes, &incident);
         let target = incident.target.as_ref();
         let target = target.map(|target| nodes.partition_point(|node| *node < target.node));
         let topology = Topology::of(&incident.graph, &nodes);
@@ -44,7 +50,10 @@ impl Case {
         // `before` is ascending: it holds the first rows.
         let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
+        let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
+        let resources = resources.iter().map(place).collect();
         Self {
+            resources,
             incident,
             nodes,
             topology,
@@ -56,9 +65,44 @@ impl Case {
         }
     }
 
+    /// When the incident was noticed or began, in seconds since 1970, if known.
+    pub(crate) fn onset(&self) -> Option<f64> {
+        self.incident.target.as_ref()?.at
+    }
+
+    /// The node whose log it is: the one that the file is named for, or the service that the lines name, whichever
+    /// is a node of anything else.
+    pub(crate) fn node_of_log(&self, log: &LogSummary) -> Option<usize> {
+        let service = log.service().and_then(|service| self.place(service));
+        self.place(log.node()).or(service)
+    }
+
     /// The node's place in `nodes`.
     pub(crate) fn place(&self, node: &str) -> Option<usize> {
         self.nodes.binary_search_by(|name| (**name).cmp(node)).ok()
+    }
+
+    /// The resources at a node.
+    pub(crate) fn resources_at(&self, node: usize) -> impl Iterator<Item = &Resource> {
+        let all = self
+            .resources
+            .iter()
+            .zip(self.incident.resources.resources());
+        all.filter_map(move |(at, resource)| (*at == node).then_some(resource))
+    }
+
+    /// The nodes of all resources that fulfil a condition, ascending.
+    pub(crate) fn nodes_of_resources(&self, holds: impl Fn(&Resource) -> bool) -> Vec<usize> {
+        let all = self
+            .resources
+            .iter()
+            .zip(self.incident.resources.resources());
+        let mut nodes: Vec<usize> = all
+            .filter_map(|(at, resource)| holds(resource).then_some(*at))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
     }
 
     /// The nodes whose telemetry has one of `signals`.
@@ -104,6 +148,16 @@ impl Case {
         self.incident.telemetry.series(node, Signal::Requests)
     }
 
+    /// What a server was asked for the node's series of the metric, if one was.
+    pub(crate) fn query(&self, node: &str, metric: Metric) -> Option<&str> {
+        let telemetry = &self.incident.telemetry;
+        Signal::ALL
+            .into_iter()
+            .filter(|signal| signal.metric() == metric)
+            .find(|signal| telemetry.series(node, *signal).is_some())
+            .and_then(|signal| telemetry.query(node, signal))
+    }
+
     /// The node's series of the incident and of the baseline, in the first of `signals` that the incident has.
     pub(crate) fn series(
         &self,
@@ -118,6 +172,27 @@ impl Case {
                 baseline.and_then(|baseline| baseline.series(node, *signal)),
             ))
         })
+    }
+}
+
+/// Nodes that nothing but a log or an event knows. A log whose lines name a known service is that service's.
+fn add_nodes_of_logs_and_events(nodes: &mut Vec<Arc<str>>, incident: &Incident) {
+    let known = |name: &str| nodes.binary_search_by(|node| (**node).cmp(name)).is_ok();
+    let of_logs = incident
+        .logs
+        .iter()
+        .filter(|log| !log.service().is_some_and(known))
+        .map(LogSummary::node);
+    let of_events = incident.events.iter().map(|event| event.node.as_str());
+    let new: Vec<Arc<str>> = of_logs
+        .chain(of_events)
+        .filter(|name| !known(name))
+        .map(Arc::from)
+        .collect();
+    if !new.is_empty() {
+        nodes.extend(new);
+        nodes.sort_unstable();
+        nodes.dedup();
     }
 }
 

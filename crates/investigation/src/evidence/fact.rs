@@ -5,6 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::events::ChangeKind;
+use crate::logs::LogLevel;
+
 /// One thing that was really read about one node.
 ///
 /// A read that failed is no fact: it is an [`Unknown`](super::Unknown).
@@ -34,6 +37,46 @@ pub struct Fact {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FactKind {
+    /// Something was changed.
+    Change {
+        /// What kind of change.
+        change: ChangeKind,
+        /// How long before the onset, in seconds; negative when it was after it.
+        seconds_before_onset: f64,
+    },
+    /// The log of another node complains about this one.
+    NamedInLog {
+        /// The node whose log it is.
+        by: String,
+        /// The form of the lines.
+        template: String,
+        /// Lines after the onset.
+        lines: u64,
+    },
+    /// Lines of a form that was not logged before the onset.
+    NewLogTemplate {
+        /// The form of the lines.
+        template: String,
+        /// The worst level of the lines, if they tell it.
+        level: Option<LogLevel>,
+        /// Lines after the onset.
+        lines: u64,
+        /// The probability that chance alone does as much, corrected for the number of forms.
+        surprise: f64,
+    },
+    /// Lines of a form that is logged more often than before the onset.
+    SurgingLogTemplate {
+        /// The form of the lines.
+        template: String,
+        /// The worst level of the lines, if they tell it.
+        level: Option<LogLevel>,
+        /// Lines before the onset.
+        before: u64,
+        /// Lines after it.
+        after: u64,
+        /// The probability that chance alone does as much, corrected for the number of forms.
+        surprise: f64,
+    },
     /// A measured value is beyond a documented bound.
     Threshold {
         /// The metric.
@@ -42,6 +85,78 @@ pub enum FactKind {
         bound: f64,
         /// The value, in the unit of the metric.
         value: f64,
+    },
+    /// Spans of traces failed, and nothing beneath them did.
+    TraceFault {
+        /// The class of what was thrown.
+        exception: Option<String>,
+        /// The status of the HTTP response.
+        status: Option<u16>,
+        /// How many spans.
+        spans: usize,
+    },
+    /// Calls were refused because there were too many.
+    Throttled {
+        /// The operation that was called.
+        operation: Option<String>,
+        /// How many spans.
+        spans: usize,
+    },
+    /// A call was denied.
+    PermissionDenied {
+        /// Who called.
+        principal: Option<String>,
+        /// What was called, `service:Operation`.
+        action: Option<String>,
+        /// What it was called on.
+        resource: Option<String>,
+    },
+    /// Something was cut off, or its caller gave up waiting for it.
+    TimedOut {
+        /// How long it took, in seconds.
+        seconds: f64,
+        /// The configured limit in seconds, if the message names it.
+        limit_seconds: Option<f64>,
+    },
+    /// Calls were tried again.
+    Retried {
+        /// The operation that was called.
+        operation: Option<String>,
+        /// How many times in all.
+        retries: u64,
+    },
+    /// How much of the time of all traces was spent in it, on the critical path.
+    CriticalPath {
+        /// Seconds of all traces together.
+        seconds: f64,
+        /// Share of the duration of all traces, 0 to 1.
+        share: f64,
+    },
+    /// The operation answers with success before, or although, its outcome may be a failure.
+    OutcomeHidden {
+        /// The operation.
+        operation: String,
+        /// The status of the HTTP response.
+        status: u16,
+    },
+    /// Every span of it in traces that failed elsewhere ended well.
+    Answered {
+        /// How many spans.
+        spans: usize,
+    },
+    /// A setting or state is one that practice advises against.
+    Setting {
+        /// The attribute.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A policy grants more than it should.
+    OpenPolicy {
+        /// The statement's id or number.
+        statement: String,
+        /// What it grants to whom.
+        grants: String,
     },
     /// A resource is used more than it is otherwise, beyond what the requests explain.
     Saturation {

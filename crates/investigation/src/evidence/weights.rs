@@ -23,9 +23,59 @@ pub const AGAINST_WEAK: f64 = -0.7;
 /// The fact is unusual for a cause, about 1 to 7.
 pub const AGAINST: f64 = -2.0;
 
+/// A deployment, another configuration or a feature flag right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE: f64 = STRONG;
+/// More or fewer instances, or a restart, right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE_OF_OPERATION: f64 = MODERATE;
+/// Some other change right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE_OTHER: f64 = WEAK;
+/// A resource of this machine is used up.
+pub(crate) const HOST_SATURATED: f64 = DECISIVE;
+/// Half or more of what is used up is this process's.
+pub(crate) const HOST_USER: f64 = DECISIVE;
+/// A new or surging complaint in the log of a caller names this node; it speaks a little against the caller.
+pub(crate) const LOG_NAMES_IT: f64 = MODERATE;
+/// A new or surging error says outright what is wrong with the node itself: denied, used up, misconfigured.
+pub(crate) const LOG_SAYS_WHY: f64 = STRONG;
+/// Another new or surging error, or lines that are no errors and say what is used up, denied or misconfigured.
+pub(crate) const LOG_ERROR: f64 = MODERATE;
+/// A new or surging form of lines that are no errors, or one line of a new error.
+pub(crate) const LOG_CHANGED: f64 = WEAK;
 /// A measured value is beyond a documented bound, whatever it is usually.
 pub(crate) const THRESHOLD: f64 = MODERATE;
 
+/// The deepest fault of a trace, with what was thrown.
+pub(crate) const TRACE_EXCEPTION: f64 = DECISIVE;
+/// The deepest fault of a trace, of which only the status is known.
+pub(crate) const TRACE_FAULT: f64 = STRONG;
+/// A call that was answered with "your mistake": the caller's fact.
+pub(crate) const TRACE_CLIENT_ERROR: f64 = MODERATE;
+/// A fault that a caller handled: the request went on.
+pub(crate) const TRACE_HANDLED: f64 = WEAK;
+/// A call was refused because there were too many.
+pub(crate) const THROTTLED: f64 = STRONG;
+/// A call was denied, and the message says so.
+pub(crate) const PERMISSION_DENIED: f64 = DECISIVE;
+/// A denial that somebody reports, without a trace.
+pub(crate) const PERMISSION_REPORTED: f64 = STRONG;
+/// What was waited for when a time limit ran out.
+pub(crate) const TIMED_OUT: f64 = STRONG;
+/// Who was cut off while waiting for another.
+pub(crate) const TIMED_OUT_WAITING: f64 = WEAK;
+/// Calls were tried again.
+pub(crate) const RETRIED: f64 = WEAK;
+/// Most of the time of slow requests was spent in it.
+pub(crate) const CRITICAL_PATH_SLOW: f64 = WEAK;
+/// Nearly all of the time of very slow requests was spent in it.
+pub(crate) const CRITICAL_PATH_VERY_SLOW: f64 = MODERATE;
+/// Its success says nothing about its outcome.
+pub(crate) const OUTCOME_HIDDEN: f64 = WEAK;
+/// It answered well while others failed.
+pub(crate) const ANSWERED: f64 = AGAINST_WEAK;
+/// A setting that practice advises against.
+pub(crate) const SETTING: f64 = WEAK;
+/// A policy that grants too much: a risk, but no cause of a failure.
+pub(crate) const OPEN_POLICY: f64 = NEUTRAL;
 /// A resource is beyond its bound, and is not otherwise.
 pub(crate) const SATURATED: f64 = STRONG;
 /// A resource is used at least twice as much as otherwise, below its bound.
@@ -40,7 +90,40 @@ pub(crate) const DISPROVEN: f64 = -DECISIVE;
 #[must_use]
 pub fn table() -> Vec<(&'static str, f64)> {
     vec![
+        ("change: deployment, configuration, feature flag", CHANGE),
+        ("change: scaling, restart", CHANGE_OF_OPERATION),
+        ("change: other", CHANGE_OTHER),
+        ("host: a resource is used up", HOST_SATURATED),
+        ("host: half or more of it is this process's", HOST_USER),
+        ("log: a complaint of a caller names the node", LOG_NAMES_IT),
+        ("log: its complaint names a node that it calls", AGAINST_WEAK),
+        ("log: an error says what is wrong", LOG_SAYS_WHY),
+        ("log: another error", LOG_ERROR),
+        ("log: no error, or one line", LOG_CHANGED),
         ("threshold", THRESHOLD),
+        ("trace_fault: with an exception", TRACE_EXCEPTION),
+        ("trace_fault: with a status only", TRACE_FAULT),
+        ("trace_fault: 4xx, for the caller", TRACE_CLIENT_ERROR),
+        ("trace_fault, throttled: handled by a caller", TRACE_HANDLED),
+        ("throttled", THROTTLED),
+        ("permission_denied: in a trace", PERMISSION_DENIED),
+        (
+            "permission_denied: reported in a request",
+            PERMISSION_REPORTED,
+        ),
+        ("timed_out", TIMED_OUT),
+        ("timed_out: while waiting for another", TIMED_OUT_WAITING),
+        ("retried", RETRIED),
+        ("critical_path: fast requests", NEUTRAL),
+        ("critical_path: half of slow requests", CRITICAL_PATH_SLOW),
+        (
+            "critical_path: 80 % of very slow requests",
+            CRITICAL_PATH_VERY_SLOW,
+        ),
+        ("outcome_hidden", OUTCOME_HIDDEN),
+        ("answered", ANSWERED),
+        ("setting", SETTING),
+        ("open_policy", OPEN_POLICY),
         ("saturation, beyond its bound", SATURATED),
         ("saturation, used more", USED_MORE),
         ("saturation, waiting", WAITING),

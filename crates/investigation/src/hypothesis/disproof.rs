@@ -187,10 +187,6 @@ impl Court<'_> {
                     bound,
                     ..
                 } => (metric, bound.unwrap_or(f64::midpoint(*reference, *value))),
-                #[allow(
-                    unreachable_patterns,
-                    reason = "other kinds of facts claim nothing of a recorded value"
-                )]
                 _ => continue,
             };
             let Some(median) = self.median(node, metric) else {

@@ -1,9 +1,15 @@
 //! What one source delivers, and how several become one incident.
 
 use super::{Incident, Target};
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::request::Request;
+use crate::logs::LogSummary;
+use crate::resource::{Resource, Thresholds};
+use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
+use crate::trace::Trace;
 
 /// What one source delivers. All of it is optional and empty by default.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +20,20 @@ pub struct Gathered {
     pub telemetry: Telemetry,
     /// What was measured in normal operation.
     pub baseline: Option<Telemetry>,
+    /// The resources that it names. One that another source names too is one.
+    pub resources: Vec<Resource>,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// From which values on a setting or state of a resource is worth a fact, if the source says so.
+    pub thresholds: Option<Thresholds>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
+    /// Logs of nodes.
+    pub logs: Vec<LogSummary>,
+    /// What was changed.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -42,6 +62,13 @@ impl Incident {
             calls,
             telemetry,
             baseline,
+            resources,
+            traces,
+            thresholds,
+            requests,
+            logs,
+            events,
+            hosts,
             unknown,
             notes,
         } = source;
@@ -52,6 +79,14 @@ impl Incident {
             (own @ None, other) => *own = other,
             (Some(_), None) => {}
         }
+        self.add_resources(resources, traces);
+        if let Some(thresholds) = thresholds {
+            self.thresholds = thresholds;
+        }
+        self.requests.extend(requests);
+        self.logs.extend(logs);
+        self.events.extend(events);
+        self.hosts.extend(hosts);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

@@ -2,15 +2,26 @@
 
 mod gathered;
 mod read;
+mod resources;
+mod write;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits};
+pub use read::{
+    IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph, read_resources,
+};
+pub use write::SaveError;
 
 use std::sync::Arc;
 
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::request::Request;
+use crate::resource::{Inventory, Thresholds};
+use crate::logs::LogSummary;
+use crate::source::host::HostReading;
 use crate::telemetry::{Signal, Telemetry};
+use crate::trace::Trace;
 
 /// Where the symptom shows, and when the incident was noticed or began.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +47,22 @@ pub struct Incident {
     pub baseline: Option<Telemetry>,
     /// Who calls whom.
     pub graph: CallGraph,
+    /// The resources that the sources name, each once.
+    pub resources: Inventory,
+    /// From which values on a setting or state of a resource is worth a fact.
+    pub thresholds: Thresholds,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
+    /// Logs of nodes. Several of one node are all looked at.
+    pub logs: Vec<LogSummary>,
+    /// What was changed, in any order.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
+    /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
+    pub check_up: bool,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

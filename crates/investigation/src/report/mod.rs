@@ -7,7 +7,9 @@ mod explain;
 mod html;
 mod markdown;
 mod probe;
+mod resource;
 mod terminal;
+mod told;
 mod words;
 
 pub use compare::compare;
@@ -15,6 +17,7 @@ pub use explain::{Contribution, EXPLAINED_FACTS_MAX, Explanation};
 pub use html::html;
 pub use markdown::post_mortem;
 pub use probe::Probe;
+pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};
 pub use terminal::{Style, render};
 
 pub(crate) use build::{build, verdict};
@@ -77,6 +80,15 @@ pub struct Report {
     pub unknown_total: usize,
     /// What the reader met and worked around, and what limits the answer.
     pub notes: Vec<String>,
+    /// What was read in requests, and how surely.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+    /// The resources that the sources name, at most [`RESOURCES_SHOWN_MAX`].
+    #[serde(default)]
+    pub resources: Vec<ReportResource>,
+    /// How many resources there are in all.
+    #[serde(default)]
+    pub resources_total: usize,
     /// What was read.
     pub data: DataSummary,
     /// What became of each specialist.

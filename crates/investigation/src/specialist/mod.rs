@@ -3,11 +3,17 @@
 mod agent;
 mod desk;
 mod errors;
+mod events;
 mod examine;
+mod host;
 mod latency;
+mod logs;
 mod measure;
+mod reported;
+mod resources;
 mod saturation;
 mod table;
+mod trace;
 mod traffic;
 
 pub use table::{capability_of, specialists};

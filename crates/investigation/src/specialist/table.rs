@@ -1,16 +1,50 @@
 //! The table of specialists. Who adds one adds a line here.
 
 use super::errors::Errors;
+use super::events::Events;
 use super::examine::Examine;
+use super::host::Host;
 use super::latency::Latency;
+use super::reported::Reported;
+use super::resources;
+use super::logs::Logs;
 use super::saturation::Saturation;
+use super::trace::Traces;
 use super::traffic::Traffic;
 
 /// A specialist of the table.
 pub(crate) type Expert = &'static dyn Examine;
 
 /// All specialists, in the order of reports.
-pub(crate) const SPECIALISTS: &[Expert] = &[&Latency, &Errors, &Traffic, &Saturation];
+pub(crate) const SPECIALISTS: &[Expert] = &[
+    &Latency,
+    &Errors,
+    &Traffic,
+    &Saturation,
+    &Traces,
+    &Reported,
+    &resources::LAMBDA,
+    &resources::API_GATEWAY,
+    &resources::STEP_FUNCTIONS,
+    &resources::IAM,
+    &resources::DYNAMO_DB,
+    &resources::S3,
+    &resources::SQS,
+    &resources::SNS,
+    &resources::EVENT_BRIDGE,
+    &resources::VPC,
+    &resources::ECS,
+    &resources::DATABASE,
+    &resources::LOAD_BALANCER,
+    &resources::EXTERNAL_SERVICE,
+    &resources::APPLICATION,
+    &resources::NETWORK,
+    &resources::HOST,
+    &resources::GENERIC,
+    &Logs,
+    &Events,
+    &Host,
+];
 
 /// The names of all specialists, in the order of reports.
 #[must_use]

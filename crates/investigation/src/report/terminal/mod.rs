@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::words::{amount, percent, printable, sparkline, time};
-use super::{RankedNode, Report};
+use super::{RankedNode, Report, told};
 use crate::ranking::CandidateFeatures;
 use crate::verdict::Verdict;
 use crate::wave::Cost;
@@ -53,6 +53,7 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     if let Some(explanation) = &report.explanation {
         story::explanation(out, report, explanation)?;
     }
+    told::asked(out, report)?;
     if !report.next_probes.is_empty() {
         writeln!(out, "\nLook next at:")?;
         for probe in &report.next_probes {
@@ -62,6 +63,9 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
                 printable(&probe.node),
                 printable(&probe.action)
             )?;
+            if let Some(command) = &probe.command {
+                writeln!(out, "    $ {}", printable(command))?;
+            }
         }
     }
     story::costs(out, report, &specialists(report, style))?;
