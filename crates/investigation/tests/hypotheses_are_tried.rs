@@ -5,7 +5,7 @@ mod support;
 use support::long::{ONSET, ROWS, incident};
 use support::{first, graph, report};
 use universal_orchestrator_investigation::{
-    Attempt, Category, Hypothesis, Outcome, Report, Resource, Signal, Standing, Statistic, Test,
+    Attempt, Category, Hypothesis, Outcome, Report, ResourceMetric, Signal, Standing, Statistic, Test,
     Verdict,
 };
 
@@ -78,7 +78,7 @@ async fn c5_a_claim_of_a_value_is_looked_at_again() {
         let values = (0..ROWS).map(of).collect();
         incident.telemetry.insert_resource(
             "early",
-            Resource::LocksWaiting,
+            ResourceMetric::LocksWaiting,
             Statistic::Average,
             values,
         );
