@@ -5,8 +5,8 @@ mod support;
 use support::long::{ONSET, ROWS, incident};
 use support::{first, graph, report};
 use universal_orchestrator_investigation::{
-    Attempt, Category, Hypothesis, Outcome, Report, ResourceMetric, Signal, Standing, Statistic, Test,
-    Verdict,
+    Attempt, Category, Hypothesis, Outcome, Report, ResourceMetric, Signal, Standing, Statistic,
+    Test, Verdict,
 };
 
 fn about<'a>(report: &'a Report, node: &str) -> &'a Hypothesis {

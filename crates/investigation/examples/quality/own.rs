@@ -121,7 +121,8 @@ impl View {
             shown.baseline = None;
         }
         let starts = shown.telemetry.starts();
-        let onset = shown.target.at.unwrap_or(f64::NEG_INFINITY);
+        let at = shown.target.as_ref().and_then(|target| target.at);
+        let onset = at.unwrap_or(f64::NEG_INFINITY);
         let before = starts.iter().filter(|start| **start < onset).count();
         let rows = before.saturating_add(self.rows_after).min(starts.len());
         shown.telemetry = shown.telemetry.rows(0, rows);

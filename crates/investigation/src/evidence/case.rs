@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
-use crate::resource::Resource;
 use crate::logs::LogSummary;
+use crate::resource::Resource;
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
