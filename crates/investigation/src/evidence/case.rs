@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
-use crate::resource::Resource;
+use crate::resource::{Resource, ResourceKind};
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
@@ -16,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) nodes: Vec<Arc<str>>,
     /// The place in `nodes` of each resource of the incident.
     pub(crate) resources: Vec<usize>,
+    /// The kind of each resource.
+    kinds: Vec<ResourceKind>,
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
@@ -50,8 +52,15 @@ impl Case {
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
         let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
         let resources = resources.iter().map(place).collect();
+        let kinds = incident
+            .resources
+            .resources()
+            .iter()
+            .map(Resource::kind)
+            .collect();
         Self {
             resources,
+            kinds,
             incident,
             nodes,
             topology,
@@ -77,14 +86,11 @@ impl Case {
         all.filter_map(move |(at, resource)| (*at == node).then_some(resource))
     }
 
-    /// The nodes of all resources that fulfil a condition, ascending.
-    pub(crate) fn nodes_of_resources(&self, holds: impl Fn(&Resource) -> bool) -> Vec<usize> {
-        let all = self
-            .resources
-            .iter()
-            .zip(self.incident.resources.resources());
+    /// The nodes of all resources of a kind, ascending.
+    pub(crate) fn nodes_of_kind(&self, kind: ResourceKind) -> Vec<usize> {
+        let all = self.resources.iter().zip(&self.kinds);
         let mut nodes: Vec<usize> = all
-            .filter_map(|(at, resource)| holds(resource).then_some(*at))
+            .filter_map(|(at, own)| (*own == kind).then_some(*at))
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
