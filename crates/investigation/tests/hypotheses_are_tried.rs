@@ -5,8 +5,8 @@ mod support;
 use support::long::{ONSET, ROWS, incident};
 use support::{first, graph, report};
 use universal_orchestrator_investigation::{
-    Attempt, Category, Hypothesis, Outcome, Report, Resource, Signal, Standing, Statistic, Test,
-    Verdict,
+    Attempt, Category, Hypothesis, Outcome, Report, ResourceMetric, Signal, Standing, Statistic,
+    Test, Verdict,
 };
 
 fn about<'a>(report: &'a Report, node: &str) -> &'a Hypothesis {
@@ -78,7 +78,7 @@ async fn c5_a_claim_of_a_value_must_hold_when_it_is_looked_at_again() {
         let values = (0..ROWS).map(of).collect();
         incident.telemetry.insert_resource(
             "early",
-            Resource::LocksWaiting,
+            ResourceMetric::LocksWaiting,
             Statistic::Average,
             values,
         );
