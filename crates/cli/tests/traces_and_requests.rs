@@ -71,7 +71,7 @@ fn p5_a_denied_call_is_named_with_principal_action_and_resource() {
     );
     let shown = investigate(&["trace", "-"], &denied());
     assert!(
-        text(&shown.stdout).contains("(permission)"),
+        text(&shown.stdout).contains("permission at pay"),
         "{}",
         text(&shown.stdout)
     );

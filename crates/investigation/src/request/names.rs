@@ -178,7 +178,11 @@ fn distinct(word: &Word<'_>) -> bool {
     word.quoted
         || word.text.contains(['-', '_', '.', '/'])
         || word.text.bytes().any(|byte| byte.is_ascii_digit())
-        || word.text[1..].bytes().any(|byte| byte.is_ascii_uppercase())
+        || word
+            .text
+            .bytes()
+            .skip(1)
+            .any(|byte| byte.is_ascii_uppercase())
             && word.text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
@@ -264,6 +268,7 @@ mod tests {
             "no service was named",
             "function",
             "queue 42",
+            "é service",
         ] {
             assert_eq!(found(text), [], "{text}");
         }
