@@ -71,6 +71,11 @@ fn p5_a_denied_call_is_named_with_principal_action_and_resource() {
     );
     let shown = investigate(&["trace", "-"], &denied());
     assert!(
+        text(&shown.stdout).contains("pay-role (iam, account 123456789012)"),
+        "{}",
+        text(&shown.stdout)
+    );
+    assert!(
         text(&shown.stdout).contains("permission at pay"),
         "{}",
         text(&shown.stdout)

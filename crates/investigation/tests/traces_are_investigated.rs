@@ -207,6 +207,11 @@ async fn the_deepest_fault_is_the_cause_and_its_callers_are_not() {
         (report.verdict, first(&report)),
         (Verdict::Diagnosed, Some("pay"))
     );
+    assert_eq!(
+        report.root_cause.ranking[0].distance,
+        Some(1),
+        "from where the trace begins"
+    );
     let fact = &report.facts[0];
     assert_eq!(fact.category, Category::Code);
     assert!(
