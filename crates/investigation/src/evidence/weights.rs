@@ -56,6 +56,8 @@ pub(crate) const TRACE_HANDLED: f64 = WEAK;
 pub(crate) const THROTTLED: f64 = STRONG;
 /// A call was denied, and the message says so.
 pub(crate) const PERMISSION_DENIED: f64 = DECISIVE;
+/// A call was denied, the message says so, and the caller went on.
+pub(crate) const PERMISSION_HANDLED: f64 = STRONG;
 /// A denial that somebody reports, without a trace.
 pub(crate) const PERMISSION_REPORTED: f64 = STRONG;
 /// What was waited for when a time limit ran out.
@@ -110,6 +112,7 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("trace_fault, throttled: handled by a caller", TRACE_HANDLED),
         ("throttled", THROTTLED),
         ("permission_denied: in a trace", PERMISSION_DENIED),
+        ("permission_denied: handled by a caller", PERMISSION_HANDLED),
         (
             "permission_denied: reported in a request",
             PERMISSION_REPORTED,
