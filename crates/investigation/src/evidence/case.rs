@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
-use crate::resource::Resource;
 use crate::logs::LogSummary;
+use crate::resource::{Resource, ResourceKind};
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
@@ -17,9 +17,13 @@ pub(crate) struct Case {
     pub(crate) nodes: Vec<Arc<str>>,
     /// The place in `nodes` of each resource of the incident.
     pub(crate) resources: Vec<usize>,
+    /// The kind of each resource.
+    kinds: Vec<ResourceKind>,
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
+    /// Where distances are counted from: the target, or else the node at which all traces begin, if it is one.
+    pub(crate) entry: Option<usize>,
     /// Rows that end before the onset.
     pub(crate) before: Vec<usize>,
     /// All other rows.
@@ -51,9 +55,17 @@ impl Case {
         let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
         let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
-        let resources = resources.iter().map(place).collect();
+        let resources: Vec<usize> = resources.iter().map(place).collect();
+        let kinds = incident
+            .resources
+            .resources()
+            .iter()
+            .map(Resource::kind)
+            .collect();
         Self {
+            entry: target.or_else(|| entry_of_traces(&incident, &resources)),
             resources,
+            kinds,
             incident,
             nodes,
             topology,
@@ -91,14 +103,11 @@ impl Case {
         all.filter_map(move |(at, resource)| (*at == node).then_some(resource))
     }
 
-    /// The nodes of all resources that fulfil a condition, ascending.
-    pub(crate) fn nodes_of_resources(&self, holds: impl Fn(&Resource) -> bool) -> Vec<usize> {
-        let all = self
-            .resources
-            .iter()
-            .zip(self.incident.resources.resources());
+    /// The nodes of all resources of a kind, ascending.
+    pub(crate) fn nodes_of_kind(&self, kind: ResourceKind) -> Vec<usize> {
+        let all = self.resources.iter().zip(&self.kinds);
         let mut nodes: Vec<usize> = all
-            .filter_map(|(at, resource)| holds(resource).then_some(*at))
+            .filter_map(|(at, own)| (*own == kind).then_some(*at))
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
@@ -198,6 +207,15 @@ fn add_nodes_of_logs_and_events(nodes: &mut Vec<Arc<str>>, incident: &Incident) 
 
 fn larger(most: Option<f64>, value: f64) -> Option<f64> {
     Some(most.map_or(value, |most| most.max(value)))
+}
+
+/// The node of the first spans of all traces.
+fn entry_of_traces(incident: &Incident, nodes: &[usize]) -> Option<usize> {
+    let spans = incident.traces.iter().flat_map(|trace| &trace.spans);
+    let roots = spans.filter(|span| span.parent.is_none());
+    let mut entries = roots.map(|span| span.resource.map(|own| nodes[own]));
+    let first = entries.next()??;
+    entries.all(|entry| entry == Some(first)).then_some(first)
 }
 
 /// Rows whose interval ends by the time of the target; the first when there are none, or when all of them do.

@@ -56,6 +56,8 @@ pub(crate) const TRACE_HANDLED: f64 = WEAK;
 pub(crate) const THROTTLED: f64 = STRONG;
 /// A call was denied, and the message says so.
 pub(crate) const PERMISSION_DENIED: f64 = DECISIVE;
+/// A call was denied, the message says so, and the caller went on.
+pub(crate) const PERMISSION_HANDLED: f64 = STRONG;
 /// A denial that somebody reports, without a trace.
 pub(crate) const PERMISSION_REPORTED: f64 = STRONG;
 /// What was waited for when a time limit ran out.
@@ -96,7 +98,10 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("host: a resource is used up", HOST_SATURATED),
         ("host: half or more of it is this process's", HOST_USER),
         ("log: a complaint of a caller names the node", LOG_NAMES_IT),
-        ("log: its complaint names a node that it calls", AGAINST_WEAK),
+        (
+            "log: its complaint names a node that it calls",
+            AGAINST_WEAK,
+        ),
         ("log: an error says what is wrong", LOG_SAYS_WHY),
         ("log: another error", LOG_ERROR),
         ("log: no error, or one line", LOG_CHANGED),
@@ -107,6 +112,7 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("trace_fault, throttled: handled by a caller", TRACE_HANDLED),
         ("throttled", THROTTLED),
         ("permission_denied: in a trace", PERMISSION_DENIED),
+        ("permission_denied: handled by a caller", PERMISSION_HANDLED),
         (
             "permission_denied: reported in a request",
             PERMISSION_REPORTED,

@@ -60,9 +60,11 @@ fn denials(case: &Case) -> impl Iterator<Item = (usize, Denial, &str)> {
     errors.filter_map(|found| {
         let denial = Denial::in_message(&found.value)?;
         let principal = denial.principal_arn().filter(|_| denial.action.is_some())?;
-        let is_principal = |kind, name: &str| kind == ResourceKind::Iam && name == principal.name();
-        let nodes =
-            case.nodes_of_resources(|resource| is_principal(resource.kind(), &resource.name));
-        Some((*nodes.first()?, denial, &*found.value))
+        let nodes = case.nodes_of_kind(ResourceKind::Iam);
+        let node = nodes.into_iter().find(|node| {
+            let mut own = case.resources_at(*node);
+            own.any(|resource| resource.name == principal.name())
+        });
+        Some((node?, denial, &*found.value))
     })
 }

@@ -13,7 +13,12 @@ pub(super) fn resources(traces: &mut Traces) {
         adopt(&mut named, trace);
         for (place, named) in named.into_iter().enumerate() {
             let source = format!("trace {}/{}", trace.id, trace.spans[place].id);
-            let own = named.map(|named| traces.add(named.resource.from_source(source)));
+            let own = named.map(|Named { mut resource, .. }| {
+                if resource.name.is_empty() {
+                    resource.name = format!("unnamed {}", resource.type_name);
+                }
+                traces.add(resource.from_source(source))
+            });
             left_out += usize::from(own == Some(None));
             let inherited = || {
                 trace.spans[place]

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::span::{Exception, HttpCall, Namespace, SqlCall, TraceSpan};
-use crate::resource::Attributes;
+use crate::resource::{Attributes, Denial};
 
 /// Exceptions of one span that are kept.
 const EXCEPTIONS_MAX: usize = 32;
@@ -85,7 +85,13 @@ fn span(
         end => end.filter(|_| !in_progress),
     };
     let aws = attributes(document, "aws");
-    let (exceptions, cause) = cause(document);
+    let (mut exceptions, cause) = cause(document);
+    if !exceptions
+        .iter()
+        .any(|exception| exception.message.is_some())
+    {
+        exceptions.extend(denial_elsewhere(document));
+    }
     Some(TraceSpan {
         id,
         parent: None,
@@ -180,6 +186,31 @@ fn cause(document: &Map<String, Value>) -> (Vec<Exception>, Option<String>) {
             (exceptions, None)
         }
         _ => (Vec::new(), None),
+    }
+}
+
+/// A denial that was written into metadata, annotations or the `aws` block instead of the cause.
+fn denial_elsewhere(document: &Map<String, Value>) -> Option<Exception> {
+    let blocks = ["metadata", "annotations", "aws"].into_iter();
+    let message = blocks
+        .filter_map(|name| document.get(name))
+        .find_map(denial_in)?;
+    Some(Exception {
+        message: Some(message.chars().take(TEXT_CHARS_MAX).collect()),
+        ..Exception::default()
+    })
+}
+
+// serde_json ends at 128 levels, so this does too.
+fn denial_in(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => {
+            let denial = Denial::in_message(text)?;
+            (denial.principal.is_some() && denial.action.is_some()).then_some(text)
+        }
+        Value::Array(values) => values.iter().find_map(denial_in),
+        Value::Object(values) => values.values().find_map(denial_in),
+        _ => None,
     }
 }
 

@@ -44,7 +44,7 @@ impl Examine for ResourceExpert {
     }
 
     fn scope(&self, case: &Case) -> Vec<usize> {
-        case.nodes_of_resources(|resource| resource.kind() == self.kind)
+        case.nodes_of_kind(self.kind)
     }
 
     fn examine(&self, case: &Case, nodes: &[usize], findings: &mut Findings) {

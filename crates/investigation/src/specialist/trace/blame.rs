@@ -30,17 +30,17 @@ pub(super) fn of(view: &View<'_>, gathered: &mut Gathered) {
     }
 }
 
-/// Whether somebody above it went on well.
+/// Whether all above it went on well: the request did not fail by it.
 fn handled(view: &View<'_>, span: &TraceSpan) -> bool {
     let mut parent = span.parent;
     while let Some(place) = parent {
         let above = &view.trace.spans[place];
-        if !above.is_bad() {
-            return true;
+        if above.is_bad() {
+            return false;
         }
         parent = above.parent;
     }
-    false
+    span.parent.is_some()
 }
 
 fn blamed(view: &View<'_>, place: usize, handled: bool, gathered: &mut Gathered) {
@@ -115,10 +115,11 @@ fn blamed(view: &View<'_>, place: usize, handled: bool, gathered: &mut Gathered)
         ),
     };
     let Some(node) = node else { return };
-    let weight = if handled {
-        weights::TRACE_HANDLED
-    } else {
-        weight
+    // A denial seldom is what was meant, whoever went on after it.
+    let weight = match (&trouble, handled) {
+        (_, false) => weight,
+        (Trouble::Denied(denial), true) if denial.action.is_some() => weights::PERMISSION_HANDLED,
+        (_, true) => weights::TRACE_HANDLED,
     };
     let text = sentence(view, node, span, &kind, exception, handled);
     let class = exception
@@ -377,18 +378,40 @@ fn sentence(
         _ => format!("{called} failed, and nothing beneath it did"),
     };
     let mut text = what;
-    if let Some(exception) = exception {
-        let class = exception.class.as_deref().unwrap_or("exception");
-        let message = exception.message.as_deref().unwrap_or("without a message");
-        text = format!("{text}: {class}: {}", cut(message));
-        if let Some(at) = &exception.thrown_at {
-            text = format!("{text}, thrown at {at}");
+    match (kind, exception) {
+        // The message says the same again; only its reason is new.
+        (
+            FactKind::PermissionDenied {
+                principal: Some(_), ..
+            },
+            Some(exception),
+        ) => {
+            if let Some(reason) = reason(exception.message.as_deref().unwrap_or("")) {
+                text = format!("{text}, {}", cut(reason));
+            }
         }
+        (_, Some(exception)) => {
+            let class = exception.class.as_deref().unwrap_or("exception");
+            let message = exception.message.as_deref().unwrap_or("without a message");
+            text = format!("{text}: {class}: {}", cut(message));
+            if let Some(at) = &exception.thrown_at {
+                text = format!("{text}, thrown at {at}");
+            }
+        }
+        (_, None) => {}
     }
     if handled {
         text.push_str("; its caller went on");
     }
     text
+}
+
+/// Why something was denied, in the words of the message.
+fn reason(message: &str) -> Option<&str> {
+    [" because ", " with an explicit deny"]
+        .iter()
+        .find_map(|mark| message.find(mark))
+        .map(|at| message[at..].trim())
 }
 
 /// At most 300 characters of a message.
