@@ -59,6 +59,9 @@ mod verdict;
 mod wave;
 
 pub mod calibration;
+pub mod events;
+pub mod logs;
+pub mod source;
 
 pub use evidence::{
     Category, Fact, FactKind, Findings, Observation, ReferenceSource, Source, Span, Symptom,
@@ -76,11 +79,14 @@ pub use impact::{
     TIMELINE_MAX, TimelineEntry, TimelineEvent,
 };
 pub use incident::{
-    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, Target,
-    read_resources,
+    Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
+    SaveError, Target, read_graph, read_resources,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
-pub use ranking::{CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
+pub use ranking::{
+    CHECK_UP_NO_FAULT_PRIOR, CandidateFeatures, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN,
+    NO_FAULT_PRIOR,
+};
 pub use report::{
     Asked, Contribution, DataSummary, EVIDENCE_NODES_MAX, EXPLAINED_FACTS_MAX, Explanation,
     FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RESOURCES_SHOWN_MAX, RankedNode, Report,

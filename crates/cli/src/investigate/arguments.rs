@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use universal_orchestrator_investigation::logs::time_of;
+use universal_orchestrator_investigation::source::prometheus::duration_of;
 
 use crate::asked::{
     REQUEST_EXAMPLES, RequestInput, TEXT_EXAMPLES, TRACE_EXAMPLES, TextInput, TraceInput,
@@ -31,6 +33,9 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
+  One of the recordings of the repository; it brings its graph and its normal operation along:
+    investigate incident examples/incidents/lock-contention
+
   The front end got slow; which node made it so?
     investigate incident low_traffic/train/issue_3 \\
       --graph low_traffic/graph.csv --baseline low_traffic/noissue/metrics.csv
@@ -40,12 +45,43 @@ Examples:
 
 Exit codes: see `investigate --help`.";
 
+const HOST_EXAMPLES: &str = "\
+Examples:
+  What is wrong with this machine?
+    investigate host
+
+  The same for a script, over half a minute; 0 means that something is:
+    investigate host --for 30s --json --exit-code
+
+Reading open files of others and some logs needs root; what cannot be read is listed.
+Exit codes: see `investigate --help`.";
+
+const PROMETHEUS_EXAMPLES: &str = "\
+Examples:
+  Why has `shop` been slow since 14:05?
+    investigate prometheus http://localhost:9090 --service shop --at 2026-11-21T14:05:00Z
+
+  Why do requests of `pay` fail for ten minutes, against the last hour? Keep what was measured.
+    investigate prometheus http://localhost:9090 --service pay --symptom availability \\
+      --window 20m --baseline-window 1h --save pay-incident
+
+  Look at it again, offline:
+    investigate incident pay-incident --baseline pay-incident/baseline.csv
+
+Which metrics are known: docs/investigation.md. Exit codes: see `investigate --help`.";
+
 /// What to investigate.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Input {
     /// A recorded incident: a folder with metrics.csv and target.json
     #[command(after_long_help = EXAMPLES)]
     Incident(RecordedIncident),
+    /// This machine, now: what is used up, and by whom
+    #[command(after_long_help = HOST_EXAMPLES)]
+    Host(ThisHost),
+    /// A service that a Prometheus server measures
+    #[command(after_long_help = PROMETHEUS_EXAMPLES)]
+    Prometheus(PrometheusServer),
     /// Traces of requests: which part failed, was refused or took the time
     #[command(after_long_help = TRACE_EXAMPLES)]
     Trace(TraceInput),
@@ -79,9 +115,9 @@ pub(crate) struct RecordedIncident {
     #[arg(long, value_name = "FILE")]
     pub(crate) graph: Option<PathBuf>,
 
-    /// Metrics of normal operation to compare with
+    /// Metrics of normal operation to compare with [default: baseline.csv in the folder, if it is there]
     ///
-    /// Without it the incident is compared with its own rows before the onset, which is less sure.
+    /// Without one the incident is compared with its own rows before the onset, which is less sure.
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 
@@ -90,6 +126,93 @@ pub(crate) struct RecordedIncident {
 
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ThisHost {
+    /// How long to sample
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = span)]
+    pub(crate) length: f64,
+
+    /// A folder of logs whose last lines are read as well
+    #[arg(long, value_name = "FOLDER", default_value = "/var/log")]
+    pub(crate) logs: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PrometheusServer {
+    /// Its address, for example http://localhost:9090
+    ///
+    /// Thanos, Mimir and VictoriaMetrics answer in the same way.
+    pub(crate) url: String,
+
+    /// The service at which users see the trouble
+    #[arg(long, value_name = "NAME")]
+    pub(crate) service: String,
+
+    /// When it began or was noticed: ISO 8601 or seconds since 1970 [default: half of the window ago]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) at: Option<f64>,
+
+    /// What to look at: half of it before that time, half after it
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = span)]
+    pub(crate) window: f64,
+
+    /// Normal operation to compare with, right before the window; 0s for none
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = span_or_none)]
+    pub(crate) baseline_window: f64,
+
+    /// The length of an interval [default: four scrapes, or a thirtieth of the window if that is longer]
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) step: Option<f64>,
+
+    /// Which series shows the trouble
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = SymptomName::Latency)]
+    pub(crate) symptom: SymptomName,
+
+    /// Who calls whom, a square matrix; added to what the metrics tell
+    #[arg(long, value_name = "FILE")]
+    pub(crate) graph: Option<PathBuf>,
+
+    /// Changes around that time: events.json or events.csv
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+
+    /// Write what was measured into a new folder, for `investigate incident`
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) save: Option<PathBuf>,
+
+    /// A file that holds a bearer token for the server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bearer_token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SymptomName {
+    /// The mean latency
+    Latency,
+    /// The median latency
+    P50,
+    /// The 90 % quantile of latency
+    P90,
+    /// The 95 % quantile of latency
+    P95,
+    /// The 99 % quantile of latency
+    P99,
+    /// The share of requests that do not fail
+    Availability,
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +290,41 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Longest time span, a year.
+const SPAN_SECONDS_MAX: f64 = 366.0 * 86_400.0;
+
+/// `90`, `10s`, `30m`, `1h30m`, `1d`: seconds.
+fn span_or_none(text: &str) -> Result<f64, String> {
+    const WRITE: &str = "write a time span such as 30s, 30m, 1h30m or 1d, up to a year";
+    let seconds = match text.trim() {
+        "0s" => 0.0,
+        text => text
+            .parse()
+            .ok()
+            .or_else(|| duration_of(text))
+            .ok_or(WRITE)?,
+    };
+    if (0.0..=SPAN_SECONDS_MAX).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err(WRITE.to_owned())
+    }
+}
+
+fn span(text: &str) -> Result<f64, String> {
+    match span_or_none(text)? {
+        0.0 => Err("write a time span above 0".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
+/// Seconds since 1970, or ISO 8601; without a zone it is UTC.
+fn moment(text: &str) -> Result<f64, String> {
+    time_of(text).ok_or_else(|| {
+        "write seconds since 1970 or ISO 8601, for example 2026-11-21T14:05:00Z".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +333,33 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_read() {
+        let arguments = ["investigate", "prometheus", "http://x", "--service", "pay"];
+        let parsed = Arguments::try_parse_from(arguments).map(|parsed| parsed.input);
+        let Ok(Input::Prometheus(asked)) = parsed else {
+            panic!("{parsed:?}")
+        };
+        assert_eq!((asked.window, asked.baseline_window), (1_800.0, 86_400.0));
+        let host = Arguments::try_parse_from(["investigate", "host"]).map(|parsed| parsed.input);
+        assert!(matches!(host, Ok(Input::Host(host)) if host.length == 10.0));
+    }
+
+    #[test]
+    fn spans_and_moments_are_read() {
+        assert_eq!(span("10s"), Ok(10.0));
+        assert_eq!(span("1h30m"), Ok(5_400.0));
+        assert_eq!(span("90"), Ok(90.0));
+        assert_eq!(span("1d"), Ok(86_400.0));
+        assert_eq!(span_or_none("0s"), Ok(0.0));
+        for refused in ["0", "-1", "nan", "inf", "soon", "", "9999d"] {
+            assert!(span(refused).is_err(), "{refused}");
+        }
+        assert_eq!(moment("2026-11-21T20:33:39Z"), Ok(1_795_293_219.0));
+        assert_eq!(moment("1795293219"), Ok(1_795_293_219.0));
+        assert!(moment("yesterday").is_err());
     }
 
     #[test]

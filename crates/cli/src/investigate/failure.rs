@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use universal_orchestrator::StartError;
-use universal_orchestrator_investigation::{InvestigateError, ReadError, RequestError, TraceError};
+use universal_orchestrator_investigation::source::prometheus::{AskError, PrometheusError};
+use universal_orchestrator_investigation::{
+    InvestigateError, ReadError, RequestError, SaveError, TraceError,
+};
 
 /// Bytes of a report that is compared at most.
 pub(crate) const REPORT_BYTES_MAX: u64 = 64 << 20;
@@ -26,6 +29,12 @@ pub(crate) enum Failure {
         #[source]
         source: io::Error,
     },
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Prometheus(#[from] PrometheusError),
+    #[error(transparent)]
+    Save(#[from] SaveError),
     #[error("failed to start the orchestrator")]
     Start(#[from] StartError),
     #[error("failed to investigate")]
@@ -57,6 +66,8 @@ impl Failure {
             | Self::Trace(_)
             | Self::Request(_)
             | Self::Open { .. }
+            | Self::Ask(_)
+            | Self::Prometheus(_)
             | Self::ReadReport(..)
             | Self::ReportSize(_)
             | Self::NoReport(..) => 3,
@@ -69,7 +80,7 @@ impl Failure {
         let mut text = self.to_string();
         let mut cause = self.source();
         // The text of an error about input has its cause in it already.
-        let whole = self.code() == ExitCode::from(3);
+        let whole = self.code() == ExitCode::from(3) || matches!(self, Self::Save(_));
         while let Some(error) = cause.filter(|_| !whole) {
             text.push_str(": ");
             text.push_str(&error.to_string());

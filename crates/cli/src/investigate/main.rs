@@ -3,6 +3,8 @@
 mod arguments;
 mod asked;
 mod failure;
+mod host;
+mod prometheus;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         Input::Incident(input) => {
             read(input).and_then(|incident| investigate(incident, &input.limits, &input.output))
         }
+        Input::Host(input) => investigate(host::incident(input), &input.limits, &input.output),
+        Input::Prometheus(input) => prometheus::incident(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
         Input::Trace(input) => asked::of_traces(input)
             .and_then(|incident| investigate(incident, &input.limits, &input.output)),
         Input::Text(input) => asked::of_text(input)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
+use crate::logs::LogSummary;
 use crate::resource::{Resource, ResourceKind};
 use crate::telemetry::{Metric, Signal};
 
@@ -44,6 +45,7 @@ impl Case {
             .collect();
         nodes.sort_unstable();
         nodes.dedup();
+        add_nodes_of_logs_and_events(&mut nodes, &incident);
         let target = incident.target.as_ref();
         let target = target.map(|target| nodes.partition_point(|node| *node < target.node));
         let topology = Topology::of(&incident.graph, &nodes);
@@ -73,6 +75,18 @@ impl Case {
             telling,
             symptom,
         }
+    }
+
+    /// When the incident was noticed or began, in seconds since 1970, if known.
+    pub(crate) fn onset(&self) -> Option<f64> {
+        self.incident.target.as_ref()?.at
+    }
+
+    /// The node whose log it is: the one that the file is named for, or the service that the lines name, whichever
+    /// is a node of anything else.
+    pub(crate) fn node_of_log(&self, log: &LogSummary) -> Option<usize> {
+        let service = log.service().and_then(|service| self.place(service));
+        self.place(log.node()).or(service)
     }
 
     /// The node's place in `nodes`.
@@ -143,6 +157,16 @@ impl Case {
         self.incident.telemetry.series(node, Signal::Requests)
     }
 
+    /// What a server was asked for the node's series of the metric, if one was.
+    pub(crate) fn query(&self, node: &str, metric: Metric) -> Option<&str> {
+        let telemetry = &self.incident.telemetry;
+        Signal::ALL
+            .into_iter()
+            .filter(|signal| signal.metric() == metric)
+            .find(|signal| telemetry.series(node, *signal).is_some())
+            .and_then(|signal| telemetry.query(node, signal))
+    }
+
     /// The node's series of the incident and of the baseline, in the first of `signals` that the incident has.
     pub(crate) fn series(
         &self,
@@ -157,6 +181,27 @@ impl Case {
                 baseline.and_then(|baseline| baseline.series(node, *signal)),
             ))
         })
+    }
+}
+
+/// Nodes that nothing but a log or an event knows. A log whose lines name a known service is that service's.
+fn add_nodes_of_logs_and_events(nodes: &mut Vec<Arc<str>>, incident: &Incident) {
+    let known = |name: &str| nodes.binary_search_by(|node| (**node).cmp(name)).is_ok();
+    let of_logs = incident
+        .logs
+        .iter()
+        .filter(|log| !log.service().is_some_and(known))
+        .map(LogSummary::node);
+    let of_events = incident.events.iter().map(|event| event.node.as_str());
+    let new: Vec<Arc<str>> = of_logs
+        .chain(of_events)
+        .filter(|name| !known(name))
+        .map(Arc::from)
+        .collect();
+    if !new.is_empty() {
+        nodes.extend(new);
+        nodes.sort_unstable();
+        nodes.dedup();
     }
 }
 

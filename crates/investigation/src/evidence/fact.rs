@@ -5,6 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::events::ChangeKind;
+use crate::logs::LogLevel;
+
 /// One thing that was really read about one node.
 ///
 /// A read that failed is no fact: it is an [`Unknown`](super::Unknown).
@@ -34,6 +37,46 @@ pub struct Fact {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FactKind {
+    /// Something was changed.
+    Change {
+        /// What kind of change.
+        change: ChangeKind,
+        /// How long before the onset, in seconds; negative when it was after it.
+        seconds_before_onset: f64,
+    },
+    /// The log of another node complains about this one.
+    NamedInLog {
+        /// The node whose log it is.
+        by: String,
+        /// The form of the lines.
+        template: String,
+        /// Lines after the onset.
+        lines: u64,
+    },
+    /// Lines of a form that was not logged before the onset.
+    NewLogTemplate {
+        /// The form of the lines.
+        template: String,
+        /// The worst level of the lines, if they tell it.
+        level: Option<LogLevel>,
+        /// Lines after the onset.
+        lines: u64,
+        /// The probability that chance alone does as much, corrected for the number of forms.
+        surprise: f64,
+    },
+    /// Lines of a form that is logged more often than before the onset.
+    SurgingLogTemplate {
+        /// The form of the lines.
+        template: String,
+        /// The worst level of the lines, if they tell it.
+        level: Option<LogLevel>,
+        /// Lines before the onset.
+        before: u64,
+        /// Lines after it.
+        after: u64,
+        /// The probability that chance alone does as much, corrected for the number of forms.
+        surprise: f64,
+    },
     /// A measured value is beyond a documented bound.
     Threshold {
         /// The metric.

@@ -42,6 +42,8 @@ pub struct Observation {
     pub excess_sigma: f64,
     /// What came on top in each interval of the incident; `null` where the value is missing.
     pub rows: Vec<Option<f64>>,
+    /// The exact question that a server answered with these values; `null` when they were recorded.
+    pub query: Option<String>,
 }
 
 impl Observation {

@@ -23,6 +23,24 @@ pub const AGAINST_WEAK: f64 = -0.7;
 /// The fact is unusual for a cause, about 1 to 7.
 pub const AGAINST: f64 = -2.0;
 
+/// A deployment, another configuration or a feature flag right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE: f64 = STRONG;
+/// More or fewer instances, or a restart, right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE_OF_OPERATION: f64 = MODERATE;
+/// Some other change right before the onset; it falls with the distance in time.
+pub(crate) const CHANGE_OTHER: f64 = WEAK;
+/// A resource of this machine is used up.
+pub(crate) const HOST_SATURATED: f64 = DECISIVE;
+/// Half or more of what is used up is this process's.
+pub(crate) const HOST_USER: f64 = DECISIVE;
+/// A new or surging complaint in the log of a caller names this node; it speaks a little against the caller.
+pub(crate) const LOG_NAMES_IT: f64 = MODERATE;
+/// A new or surging error says outright what is wrong with the node itself: denied, used up, misconfigured.
+pub(crate) const LOG_SAYS_WHY: f64 = STRONG;
+/// Another new or surging error, or lines that are no errors and say what is used up, denied or misconfigured.
+pub(crate) const LOG_ERROR: f64 = MODERATE;
+/// A new or surging form of lines that are no errors, or one line of a new error.
+pub(crate) const LOG_CHANGED: f64 = WEAK;
 /// A measured value is beyond a documented bound, whatever it is usually.
 pub(crate) const THRESHOLD: f64 = MODERATE;
 
@@ -74,6 +92,19 @@ pub(crate) const DISPROVEN: f64 = -DECISIVE;
 #[must_use]
 pub fn table() -> Vec<(&'static str, f64)> {
     vec![
+        ("change: deployment, configuration, feature flag", CHANGE),
+        ("change: scaling, restart", CHANGE_OF_OPERATION),
+        ("change: other", CHANGE_OTHER),
+        ("host: a resource is used up", HOST_SATURATED),
+        ("host: half or more of it is this process's", HOST_USER),
+        ("log: a complaint of a caller names the node", LOG_NAMES_IT),
+        (
+            "log: its complaint names a node that it calls",
+            AGAINST_WEAK,
+        ),
+        ("log: an error says what is wrong", LOG_SAYS_WHY),
+        ("log: another error", LOG_ERROR),
+        ("log: no error, or one line", LOG_CHANGED),
         ("threshold", THRESHOLD),
         ("trace_fault: with an exception", TRACE_EXCEPTION),
         ("trace_fault: with a status only", TRACE_FAULT),

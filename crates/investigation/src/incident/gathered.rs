@@ -1,10 +1,13 @@
 //! What one source delivers, and how several become one incident.
 
 use super::{Incident, Target};
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::logs::LogSummary;
 use crate::request::Request;
 use crate::resource::{Resource, Thresholds};
+use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
 use crate::trace::Trace;
 
@@ -25,6 +28,12 @@ pub struct Gathered {
     pub thresholds: Option<Thresholds>,
     /// What somebody asked.
     pub requests: Vec<Request>,
+    /// Logs of nodes.
+    pub logs: Vec<LogSummary>,
+    /// What was changed.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -57,6 +66,9 @@ impl Incident {
             traces,
             thresholds,
             requests,
+            logs,
+            events,
+            hosts,
             unknown,
             notes,
         } = source;
@@ -72,6 +84,9 @@ impl Incident {
             self.thresholds = thresholds;
         }
         self.requests.extend(requests);
+        self.logs.extend(logs);
+        self.events.extend(events);
+        self.hosts.extend(hosts);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

@@ -3,16 +3,23 @@
 mod gathered;
 mod read;
 mod resources;
+mod write;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_resources};
+pub use read::{
+    IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph, read_resources,
+};
+pub use write::SaveError;
 
 use std::sync::Arc;
 
+use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
+use crate::logs::LogSummary;
 use crate::request::Request;
 use crate::resource::{Inventory, Thresholds};
+use crate::source::host::HostReading;
 use crate::telemetry::{Signal, Telemetry};
 use crate::trace::Trace;
 
@@ -48,6 +55,14 @@ pub struct Incident {
     pub traces: Vec<Trace>,
     /// What somebody asked.
     pub requests: Vec<Request>,
+    /// Logs of nodes. Several of one node are all looked at.
+    pub logs: Vec<LogSummary>,
+    /// What was changed, in any order.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
+    /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
+    pub check_up: bool,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

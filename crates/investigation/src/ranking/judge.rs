@@ -11,6 +11,10 @@ pub const NO_FAULT_PRIOR: f64 = 0.1;
 /// Together with [`NO_FAULT_PRIOR`] it leaves 0.2 for all nodes together, in equal parts, so that nothing is diagnosed without facts.
 pub const ELSEWHERE_PRIOR: f64 = 0.7;
 
+/// When nobody complained and it is only looked whether all is well: the prior probability that it is.
+/// The rest is for all nodes together.
+pub const CHECK_UP_NO_FAULT_PRIOR: f64 = 0.7;
+
 /// When an attempt disproved a node: the probability, beside all nodes together as one, that the cause is not in the data.
 ///
 /// What a disproof takes from a node so goes to the other nodes if one of them explains the fault, and to "elsewhere" if none does.
@@ -72,13 +76,12 @@ pub(crate) fn judge(
         ),
         None => {
             let count = case.nodes.len();
-            let share = (1.0 - NO_FAULT_PRIOR - ELSEWHERE_PRIOR) / count.max(1) as f64;
-            (
-                vec![None; count],
-                vec![share; count],
-                NO_FAULT_PRIOR,
-                ELSEWHERE_PRIOR,
-            )
+            let (no_fault, elsewhere) = match case.incident.check_up {
+                true => (CHECK_UP_NO_FAULT_PRIOR, 0.0),
+                false => (NO_FAULT_PRIOR, ELSEWHERE_PRIOR),
+            };
+            let share = (1.0 - no_fault - elsewhere) / count.max(1) as f64;
+            (vec![None; count], vec![share; count], no_fault, elsewhere)
         }
     };
     let mut weights = vec![0.0; case.nodes.len()];

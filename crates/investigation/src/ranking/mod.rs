@@ -5,7 +5,9 @@ mod judge;
 mod model;
 
 pub use features::CandidateFeatures;
-pub use judge::{ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR};
+pub use judge::{
+    CHECK_UP_NO_FAULT_PRIOR, ELSEWHERE_PRIOR, ELSEWHERE_WHEN_DISPROVEN, NO_FAULT_PRIOR,
+};
 pub use model::{FEATURE_NAMES, Posterior, Weights};
 
 pub(crate) use features::{Evidence, candidates};

@@ -36,7 +36,7 @@ pub(crate) fn build(
     facts.sort_by(by_weight);
     let evidence = Evidence::of(case, observations);
     let (judged, mut hypotheses) = tried(case, &evidence, &facts);
-    let verdict = verdict(case, &judged);
+    let verdict = verdict(case, &judged, &facts);
     let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
         Verdict::Diagnosed => Vec::new(),
@@ -152,14 +152,16 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
 /// 20 to 1, from where on it counts as strong (Kass and Raftery 1995). One hint about the only node that is known is none.
 const FACT_WEIGHT_MIN: f64 = 3.0;
 
-/// Without a judged metric the answer is never "no fault": nothing was compared with normal operation.
-pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
+/// Without a judged metric the answer is never "no fault", because nothing was compared with normal operation;
+/// but for a check-up that read something, because its bounds do not depend on what is normal.
+pub(crate) fn verdict(case: &Case, judged: &Judged, facts: &[Fact]) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
     let weight = judged.nodes.first().map_or(0.0, |first| first.weight);
     match Verdict::of(1.0 - judged.no_fault, first) {
         Verdict::Diagnosed if !judged.by_metric && weight < FACT_WEIGHT_MIN => {
             Verdict::InsufficientEvidence
         }
+        Verdict::NoFault if case.incident.check_up && !facts.is_empty() => Verdict::NoFault,
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

@@ -56,6 +56,7 @@ impl Rows<'_> {
             excess: distance * weight * active,
             excess_sigma: sigma * weight * active,
             rows: self.values.iter().zip(self.weights).map(row).collect(),
+            query: case.query(self.node, self.metric).map(str::to_owned),
         })
     }
 

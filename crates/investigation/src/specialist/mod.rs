@@ -3,8 +3,11 @@
 mod agent;
 mod desk;
 mod errors;
+mod events;
 mod examine;
+mod host;
 mod latency;
+mod logs;
 mod measure;
 mod reported;
 mod resources;

@@ -1,8 +1,11 @@
 //! The table of specialists. Who adds one adds a line here.
 
 use super::errors::Errors;
+use super::events::Events;
 use super::examine::Examine;
+use super::host::Host;
 use super::latency::Latency;
+use super::logs::Logs;
 use super::reported::Reported;
 use super::resources;
 use super::saturation::Saturation;
@@ -38,6 +41,9 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &resources::NETWORK,
     &resources::HOST,
     &resources::GENERIC,
+    &Logs,
+    &Events,
+    &Host,
 ];
 
 /// The names of all specialists, in the order of reports.

@@ -18,6 +18,8 @@ pub struct Telemetry {
     nodes: Vec<Arc<str>>,
     index: HashMap<Arc<str>, usize>,
     columns: Vec<Columns>,
+    /// What a server was asked for a series of a node.
+    queries: HashMap<(Arc<str>, Signal), Arc<str>>,
 }
 
 /// The series of one node.
@@ -83,6 +85,19 @@ impl Telemetry {
         self.columns.len() - 1
     }
 
+    /// Keeps the question that a server was asked for a series.
+    pub fn set_query(&mut self, node: &str, signal: Signal, query: &str) {
+        self.queries.insert((node.into(), signal), query.into());
+    }
+
+    /// What a server was asked for a series; `None` for series that were not asked for.
+    #[must_use]
+    pub fn query(&self, node: &str, signal: Signal) -> Option<&str> {
+        self.queries
+            .get(&(node.into(), signal))
+            .map(|query| &**query)
+    }
+
     /// Takes over the series of another telemetry, over the intervals of both.
     ///
     /// Of a series that both have, values are filled in where they are missing. Nothing is overwritten.
@@ -99,6 +114,9 @@ impl Telemetry {
             .iter()
             .map(|start| self.starts.partition_point(|own| own < start))
             .collect();
+        for (key, query) in other.queries {
+            self.queries.entry(key).or_insert(query);
+        }
         let count = self.starts.len();
         let fill = |own: Option<&[f64]>, values: Vec<f64>| {
             let mut merged = own.map_or_else(|| vec![f64::NAN; count], <[f64]>::to_vec);
@@ -208,6 +226,7 @@ impl Telemetry {
             starts: self.starts[from..to].to_vec(),
             nodes: self.nodes.clone(),
             index: self.index.clone(),
+            queries: self.queries.clone(),
             columns: self
                 .columns
                 .iter()

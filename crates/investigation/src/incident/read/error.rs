@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::events::EventsError;
+
 /// A file of an incident that cannot be read. Its text names the file, the line and what helps.
 #[derive(Debug)]
 pub struct ReadError {
@@ -27,6 +29,9 @@ pub enum ReadErrorKind {
         "{0}; expected {{\"target\": {{\"node\": …, \"metric\": \"latency\" or \"availability\", \"agg\": \"Average\", \"timestamp\": seconds}}}}"
     )]
     Json(#[source] serde_json::Error),
+    /// A list of events cannot be read.
+    #[error(transparent)]
+    Events(#[from] EventsError),
     /// The file of resources is no JSON.
     #[error(
         "{0}; expected {{\"resources\": [{{\"type\": …, \"name\": …, \"attributes\": {{…}}}}], \"thresholds\": {{…}}}}"
@@ -100,6 +105,12 @@ impl ReadError {
             line: None,
             kind,
         }
+    }
+
+    /// Of a list of events that was read from a file.
+    #[must_use]
+    pub fn of_events(file: &Path, error: EventsError) -> Self {
+        Self::new(file, ReadErrorKind::Events(error))
     }
 
     pub(super) fn at(file: &Path, line: u64, kind: ReadErrorKind) -> Self {

@@ -1,5 +1,6 @@
 //! Reads an incident from files in the layout of the PetShop data set (Hardt et al., CLeaR 2024, arXiv 2311.04806).
 
+mod beside;
 mod error;
 mod graph;
 mod metrics;
@@ -15,6 +16,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Incident;
+use crate::graph::CallGraph;
 
 /// What a file may hold at most; more is refused.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +55,9 @@ pub struct IncidentFiles {
 }
 
 impl IncidentFiles {
-    /// An incident's folder: `metrics.csv`, `target.json`, and `graph.csv` unless [`graph`](Self::graph) names another.
+    /// An incident's folder: `metrics.csv`, `target.json`, `graph.csv` unless [`graph`](Self::graph) names another,
+    /// and `baseline.csv` if it is there and [`baseline`](Self::baseline) names no other.
+    /// It may also hold `logs/`, `events.json` and `events.csv`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -70,7 +74,7 @@ impl IncidentFiles {
         self
     }
 
-    /// The metrics file of normal operation. Without one the incident is compared with its own first rows.
+    /// The metrics file of normal operation. Without one and without `baseline.csv` the incident is compared with its own first rows.
     #[must_use]
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
@@ -88,8 +92,10 @@ impl IncidentFiles {
         let telemetry = metrics::read(&self.folder.join("metrics.csv"), &mut notes)?;
         let own = self.folder.join("graph.csv");
         let graph = graph::read(self.graph.as_deref().unwrap_or(&own), &mut notes)?;
+        let own = self.folder.join("baseline.csv");
         let baseline = match &self.baseline {
             Some(file) => Some(metrics::read(file, &mut notes)?),
+            None if own.exists() => Some(metrics::read(&own, &mut notes)?),
             None => None,
         };
         let resources = resources::of_folder(&self.folder)?;
@@ -99,14 +105,24 @@ impl IncidentFiles {
             telemetry,
             baseline,
             graph,
-            notes: notes.finish(),
             ..Incident::default()
         };
         for source in resources.into_iter().chain(traces) {
             incident.add(source);
         }
+        beside::read(&self.folder, &mut incident, &mut notes)?;
+        incident.notes.splice(0..0, notes.finish());
         Ok(incident)
     }
+}
+
+/// Reads a call graph: a square matrix in which a row calls the columns that are not zero.
+///
+/// # Errors
+///
+/// The file is missing, malformed, or larger than [`READ_LIMITS`].
+pub fn read_graph(file: &Path) -> Result<CallGraph, ReadError> {
+    graph::read(file, &mut Notes::default())
 }
 
 /// What was worked around, a bounded number of sentences.
