@@ -64,7 +64,10 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("host: a resource is used up", HOST_SATURATED),
         ("host: half or more of it is this process's", HOST_USER),
         ("log: a complaint of a caller names the node", LOG_NAMES_IT),
-        ("log: its complaint names a node that it calls", AGAINST_WEAK),
+        (
+            "log: its complaint names a node that it calls",
+            AGAINST_WEAK,
+        ),
         ("log: an error says what is wrong", LOG_SAYS_WHY),
         ("log: another error", LOG_ERROR),
         ("log: no error, or one line", LOG_CHANGED),
