@@ -196,3 +196,70 @@ fn this_host_is_judged_and_says_what_it_read() {
         assert_eq!(report["verdict"], "no_fault", "{report:#}");
     }
 }
+
+#[test]
+fn a_post_mortem_and_a_page_are_written_beside_the_report() {
+    let (folder, files) = (incident(0.2), tempfile::tempdir().unwrap());
+    let (markdown, page) = (files.path().join("a.md"), files.path().join("a.html"));
+    let arguments = [
+        "--markdown",
+        markdown.to_str().unwrap(),
+        "--html",
+        page.to_str().unwrap(),
+        "--explain",
+        "front",
+        "--strategy",
+        "adaptive",
+    ];
+    let output = investigate(&arguments, folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("Why front has a confidence of"));
+    assert!(
+        fs::read_to_string(&markdown)
+            .unwrap()
+            .starts_with("# Post-mortem: front\n")
+    );
+    assert!(
+        fs::read_to_string(&page)
+            .unwrap()
+            .contains("<h1>Diagnosed: search")
+    );
+    let nowhere = files.path().join("no/where.md");
+    let output = investigate(&["--markdown", nowhere.to_str().unwrap()], folder.path());
+    assert_eq!(output.status.code(), Some(4));
+    assert!(
+        text(&output.stderr).contains("where.md"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn two_reports_are_compared() {
+    let files = tempfile::tempdir().unwrap();
+    let report = |name: &str, rise: f64| {
+        let output = investigate(&["--json"], incident(rise).path());
+        let file = files.path().join(name);
+        fs::write(&file, output.stdout).unwrap();
+        file
+    };
+    let compare = |before: &Path, after: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_investigate"))
+            .arg("compare")
+            .args([before, after])
+            .output()
+            .expect("the command runs")
+    };
+    let (slow, calm) = (report("slow.json", 0.2), report("calm.json", 0.0));
+    let output = compare(&slow, &calm);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("verdict: diagnosed -> no fault"));
+    fs::write(&calm, "{}").unwrap();
+    let output = compare(&slow, &calm);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        text(&output.stderr).contains("calm.json is no report"),
+        "{}",
+        text(&output.stderr)
+    );
+}

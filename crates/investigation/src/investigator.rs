@@ -23,6 +23,8 @@ pub struct InvestigationLimits {
     pub budget: Limits,
     /// In which order specialists are asked.
     pub strategy: Strategy,
+    /// A node whose confidence the report explains in full, whatever the verdict; default none.
+    pub explain: Option<String>,
 }
 
 impl Default for InvestigationLimits {
@@ -31,6 +33,7 @@ impl Default for InvestigationLimits {
             deadline: Duration::from_secs(30),
             budget: Limits::unlimited(),
             strategy: Strategy::default(),
+            explain: None,
         }
     }
 }
@@ -137,6 +140,7 @@ impl Investigator {
         let open = self.desk.open(Case::of(incident));
         let open = open.ok_or(InvestigateError::TooMany { max: CASES_MAX })?;
         let waves = run_waves(&self.orchestrator, &open, SPECIALISTS, limits, listener).await?;
-        Ok(build(&open.case, waves, started))
+        let explained = limits.explain.as_deref();
+        Ok(build(&open.case, waves, explained, started))
     }
 }

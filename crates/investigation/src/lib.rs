@@ -47,11 +47,14 @@ mod incident;
 mod investigator;
 mod ranking;
 mod report;
+mod request;
+mod resource;
 mod specialist;
 mod statistics;
 mod telemetry;
 #[cfg(test)]
 mod test_data;
+mod trace;
 mod verdict;
 mod wave;
 
@@ -77,7 +80,7 @@ pub use impact::{
 };
 pub use incident::{
     Gathered, Incident, IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits,
-    SaveError, Target, read_graph,
+    SaveError, Target, read_graph, read_resources,
 };
 pub use investigator::{InvestigateError, InvestigationLimits, Investigator};
 pub use ranking::{
@@ -85,11 +88,25 @@ pub use ranking::{
     NO_FAULT_PRIOR,
 };
 pub use report::{
-    DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RankedNode,
-    Report, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, render, report_schema,
+    Asked, Contribution, DataSummary, EVIDENCE_NODES_MAX, EXPLAINED_FACTS_MAX, Explanation,
+    FACTS_MAX, Probe, RANKING_MAX, REPORT_VERSION, RESOURCES_SHOWN_MAX, RankedNode, Report,
+    ReportResource, ReportTarget, RootCause, RunSummary, Style, UNKNOWN_MAX, compare, html,
+    post_mortem, render, report_schema,
+};
+pub use request::{
+    Found, Place, REQUEST_BYTES_MAX, REQUEST_ENTRIES_MAX, Request, RequestError, TimeRange,
+    Urgency, instant,
+};
+pub use resource::{
+    ARN_BYTES_MAX, Arn, ArnError, Attributes, Inventory, InventoryFull, RESOURCES_MAX,
+    ROUTING_TABLE, Resource, ResourceKind, Route, RoutingRow, Thresholds, route,
 };
 pub use specialist::{capability_of, specialists};
-pub use telemetry::{Metric, Resource, Signal, Statistic, Telemetry};
+pub use telemetry::{Metric, Resource as ResourceMetric, Signal, Statistic, Telemetry};
+pub use trace::{
+    Exception, HttpCall, Namespace, SqlCall, TRACE_LIMITS, Trace, TraceError, TraceErrorKind,
+    TraceLimits, TraceSpan, Traces,
+};
 pub use verdict::{CONFIDENCE_MIN, FAULT_PROBABILITY_MIN, NO_FAULT_PROBABILITY_MAX, Verdict};
 pub use wave::{
     BudgetUse, CONFIDENCE_ENOUGH, Cost, CostSummary, DEEP_NODES_MAX, Progress, ProgressListener,

@@ -7,6 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use universal_orchestrator_investigation::logs::time_of;
 use universal_orchestrator_investigation::source::prometheus::duration_of;
 
+use crate::asked::{
+    REQUEST_EXAMPLES, RequestInput, TEXT_EXAMPLES, TRACE_EXAMPLES, TextInput, TraceInput,
+};
+
 /// Find the cause of an incident in recorded telemetry, and say how sure that is.
 ///
 /// Every series is compared with its baseline, and the call graph tells causes from symptoms.
@@ -75,6 +79,25 @@ pub(crate) enum Input {
     /// A service that a Prometheus server measures
     #[command(after_long_help = PROMETHEUS_EXAMPLES)]
     Prometheus(PrometheusServer),
+    /// Traces of requests: which part failed, was refused or took the time
+    #[command(after_long_help = TRACE_EXAMPLES)]
+    Trace(TraceInput),
+    /// Free text, for example of a ticket: what it names, and what to read next
+    #[command(after_long_help = TEXT_EXAMPLES)]
+    Text(TextInput),
+    /// A structured request: targets, trace ids, error messages, time range
+    #[command(after_long_help = REQUEST_EXAMPLES)]
+    Request(RequestInput),
+    /// Two reports of --json, side by side: what changed
+    Compare(Comparison),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Comparison {
+    /// The first report
+    pub(crate) before: PathBuf,
+    /// The second report
+    pub(crate) after: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -223,6 +246,18 @@ pub(crate) struct Output {
     /// Write the report as JSON (docs/investigation.schema.json)
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write a post-mortem in Markdown as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+
+    /// Write one HTML page with plots as well; it needs no other file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// Explain why this node has its confidence: input by input, fact by fact, attempt by attempt
+    #[arg(long, value_name = "NODE")]
+    pub(crate) explain: Option<String>,
 
     /// Say the verdict by the exit code: 0 diagnosed, 10 no fault, 11 insufficient evidence
     #[arg(long)]

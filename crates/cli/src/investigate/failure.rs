@@ -7,14 +7,23 @@ use std::process::ExitCode;
 
 use universal_orchestrator::StartError;
 use universal_orchestrator_investigation::source::prometheus::{AskError, PrometheusError};
-use universal_orchestrator_investigation::{InvestigateError, ReadError, SaveError};
+use universal_orchestrator_investigation::{
+    InvestigateError, ReadError, RequestError, SaveError, TraceError,
+};
+
+/// Bytes of a report that is compared at most.
+pub(crate) const REPORT_BYTES_MAX: u64 = 64 << 20;
 
 /// Why the command ends without a report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("{}: {source}", file.display())]
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] RequestError),
+    #[error("{}: {source}; check the path", file.display())]
     Open {
         file: PathBuf,
         #[source]
@@ -34,6 +43,17 @@ pub(crate) enum Failure {
     Runtime(#[source] io::Error),
     #[error("failed to write the report as JSON")]
     Json(#[source] serde_json::Error),
+    #[error("failed to write {}", .0.display())]
+    WriteFile(PathBuf, #[source] io::Error),
+    #[error("failed to read {}", .0.display())]
+    ReadReport(PathBuf, #[source] io::Error),
+    #[error(
+        "{} has more than {REPORT_BYTES_MAX} bytes; compare reports that `investigate --json` wrote",
+        .0.display()
+    )]
+    ReportSize(PathBuf),
+    #[error("{} is no report of this version; write it again with --json", .0.display())]
+    NoReport(PathBuf, #[source] serde_json::Error),
     #[error("failed to write the report to standard output")]
     Write(#[source] io::Error),
 }
@@ -42,7 +62,15 @@ impl Failure {
     /// 3 for input that cannot be read, 4 for everything else; `--help` lists them.
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Read(_) | Self::Open { .. } | Self::Ask(_) | Self::Prometheus(_) => 3,
+            Self::Read(_)
+            | Self::Trace(_)
+            | Self::Request(_)
+            | Self::Open { .. }
+            | Self::ReadReport(..)
+            | Self::ReportSize(_)
+            | Self::NoReport(..)
+            | Self::Ask(_)
+            | Self::Prometheus(_) => 3,
             _ => 4,
         })
     }
@@ -51,11 +79,8 @@ impl Failure {
     pub(crate) fn tell(&self, to: &mut impl Write) -> io::Result<()> {
         let mut text = self.to_string();
         let mut cause = self.source();
-        // The text of an error of input has its cause in it already.
-        let whole = matches!(
-            self,
-            Self::Read(_) | Self::Open { .. } | Self::Ask(_) | Self::Prometheus(_) | Self::Save(_)
-        );
+        // The text of an error about input has its cause in it already.
+        let whole = self.code() == ExitCode::from(3) || matches!(self, Self::Save(_));
         while let Some(error) = cause.filter(|_| !whole) {
             text.push_str(": ");
             text.push_str(&error.to_string());

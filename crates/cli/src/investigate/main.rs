@@ -1,22 +1,27 @@
 //! `investigate`: finds the cause of an incident in recorded telemetry, and says how sure it is.
 
 mod arguments;
+mod asked;
 mod failure;
 mod host;
 mod prometheus;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use universal_orchestrator::{Limits, UniversalOrchestrator};
 use universal_orchestrator_investigation::{
     Incident, IncidentFiles, InvestigationLimits, Investigator, Progress, ProgressListener, Report,
-    Strategy, Style, Verdict, render,
+    Strategy, Style, Verdict, compare, html, post_mortem, render,
 };
 
-use arguments::{Arguments, Color, Input, LimitArguments, Output, RecordedIncident, StrategyName};
-use failure::Failure;
+use arguments::{
+    Arguments, Color, Comparison, Input, LimitArguments, Output, RecordedIncident, StrategyName,
+};
+use failure::{Failure, REPORT_BYTES_MAX};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -27,6 +32,13 @@ fn main() -> ExitCode {
         Input::Host(input) => investigate(host::incident(input), &input.limits, &input.output),
         Input::Prometheus(input) => prometheus::incident(input)
             .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Trace(input) => asked::of_traces(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Text(input) => asked::of_text(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Request(input) => asked::of_file(input)
+            .and_then(|incident| investigate(incident, &input.limits, &input.output)),
+        Input::Compare(comparison) => compared(comparison),
     };
     match done {
         Ok(code) => code,
@@ -58,7 +70,7 @@ fn investigate(
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let report = runtime.block_on(report(incident, limits))?;
+    let report = runtime.block_on(report(incident, limits, output))?;
     write_out(&report, output)?;
     Ok(if output.exit_code {
         code_of(report.verdict)
@@ -67,7 +79,34 @@ fn investigate(
     })
 }
 
-async fn report(incident: Incident, arguments: &LimitArguments) -> Result<Report, Failure> {
+fn compared(arguments: &Comparison) -> Result<ExitCode, Failure> {
+    let (before, after) = (
+        read_report(&arguments.before)?,
+        read_report(&arguments.after)?,
+    );
+    print(compare(&before, &after))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_report(file: &Path) -> Result<Report, Failure> {
+    let fail = |error| Failure::ReadReport(file.to_owned(), error);
+    let opened = File::open(file).map_err(fail)?;
+    let mut bytes = Vec::new();
+    opened
+        .take(REPORT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    if bytes.len() as u64 > REPORT_BYTES_MAX {
+        return Err(Failure::ReportSize(file.to_owned()));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| Failure::NoReport(file.to_owned(), error))
+}
+
+async fn report(
+    incident: Incident,
+    arguments: &LimitArguments,
+    output: &Output,
+) -> Result<Report, Failure> {
     let orchestrator = UniversalOrchestrator::builder().start().await?;
     let investigator = Investigator::new(orchestrator.clone()).await?;
     let mut limits = InvestigationLimits::default();
@@ -75,6 +114,7 @@ async fn report(incident: Incident, arguments: &LimitArguments) -> Result<Report
     if let Some(calls) = arguments.budget {
         limits.budget = Limits::unlimited().with_calls(calls);
     }
+    limits.explain.clone_from(&output.explain);
     limits.strategy = match arguments.strategy {
         StrategyName::Waves => Strategy::Waves,
         StrategyName::Sequential => Strategy::Sequential,
@@ -99,7 +139,17 @@ fn show_progress(progress: Progress) {
 }
 
 fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {
-    let mut text = if output.json {
+    let files = [
+        (&output.markdown, post_mortem as fn(&Report) -> String),
+        (&output.html, html),
+    ];
+    for (file, form) in files {
+        if let Some(file) = file {
+            std::fs::write(file, form(report))
+                .map_err(|error| Failure::WriteFile(file.clone(), error))?;
+        }
+    }
+    let text = if output.json {
         serde_json::to_string_pretty(report).map_err(Failure::Json)?
     } else {
         let color = match output.color {
@@ -109,6 +159,10 @@ fn write_out(report: &Report, output: &Output) -> Result<(), Failure> {
         };
         render(report, Style { color, columns: 0 })
     };
+    print(text)
+}
+
+fn print(mut text: String) -> Result<(), Failure> {
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -6,6 +6,7 @@ use super::symptom::{Symptom, mean};
 use crate::graph::Topology;
 use crate::incident::Incident;
 use crate::logs::LogSummary;
+use crate::resource::{Resource, ResourceKind};
 use crate::telemetry::{Metric, Signal};
 
 /// What every specialist reads. It is shared and never changes.
@@ -14,6 +15,10 @@ pub(crate) struct Case {
     pub(crate) incident: Incident,
     /// All nodes of graph and metrics, by name, so that the order of columns does not matter.
     pub(crate) nodes: Vec<Arc<str>>,
+    /// The place in `nodes` of each resource of the incident.
+    pub(crate) resources: Vec<usize>,
+    /// The kind of each resource.
+    kinds: Vec<ResourceKind>,
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
@@ -27,7 +32,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn of(incident: Incident) -> Self {
+    pub(crate) fn of(mut incident: Incident) -> Self {
+        let resources = incident.connect();
         let mut nodes: Vec<Arc<str>> = incident
             .graph
             .nodes()
@@ -46,7 +52,17 @@ impl Case {
         // `before` is ascending: it holds the first rows.
         let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
+        let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
+        let resources = resources.iter().map(place).collect();
+        let kinds = incident
+            .resources
+            .resources()
+            .iter()
+            .map(Resource::kind)
+            .collect();
         Self {
+            resources,
+            kinds,
             incident,
             nodes,
             topology,
@@ -73,6 +89,26 @@ impl Case {
     /// The node's place in `nodes`.
     pub(crate) fn place(&self, node: &str) -> Option<usize> {
         self.nodes.binary_search_by(|name| (**name).cmp(node)).ok()
+    }
+
+    /// The resources at a node.
+    pub(crate) fn resources_at(&self, node: usize) -> impl Iterator<Item = &Resource> {
+        let all = self
+            .resources
+            .iter()
+            .zip(self.incident.resources.resources());
+        all.filter_map(move |(at, resource)| (*at == node).then_some(resource))
+    }
+
+    /// The nodes of all resources of a kind, ascending.
+    pub(crate) fn nodes_of_kind(&self, kind: ResourceKind) -> Vec<usize> {
+        let all = self.resources.iter().zip(&self.kinds);
+        let mut nodes: Vec<usize> = all
+            .filter_map(|(at, own)| (*own == kind).then_some(*at))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
     }
 
     /// The nodes whose telemetry has one of `signals`.

@@ -86,6 +86,78 @@ pub enum FactKind {
         /// The value, in the unit of the metric.
         value: f64,
     },
+    /// Spans of traces failed, and nothing beneath them did.
+    TraceFault {
+        /// The class of what was thrown.
+        exception: Option<String>,
+        /// The status of the HTTP response.
+        status: Option<u16>,
+        /// How many spans.
+        spans: usize,
+    },
+    /// Calls were refused because there were too many.
+    Throttled {
+        /// The operation that was called.
+        operation: Option<String>,
+        /// How many spans.
+        spans: usize,
+    },
+    /// A call was denied.
+    PermissionDenied {
+        /// Who called.
+        principal: Option<String>,
+        /// What was called, `service:Operation`.
+        action: Option<String>,
+        /// What it was called on.
+        resource: Option<String>,
+    },
+    /// Something was cut off, or its caller gave up waiting for it.
+    TimedOut {
+        /// How long it took, in seconds.
+        seconds: f64,
+        /// The configured limit in seconds, if the message names it.
+        limit_seconds: Option<f64>,
+    },
+    /// Calls were tried again.
+    Retried {
+        /// The operation that was called.
+        operation: Option<String>,
+        /// How many times in all.
+        retries: u64,
+    },
+    /// How much of the time of all traces was spent in it, on the critical path.
+    CriticalPath {
+        /// Seconds of all traces together.
+        seconds: f64,
+        /// Share of the duration of all traces, 0 to 1.
+        share: f64,
+    },
+    /// The operation answers with success before, or although, its outcome may be a failure.
+    OutcomeHidden {
+        /// The operation.
+        operation: String,
+        /// The status of the HTTP response.
+        status: u16,
+    },
+    /// Every span of it in traces that failed elsewhere ended well.
+    Answered {
+        /// How many spans.
+        spans: usize,
+    },
+    /// A setting or state is one that practice advises against.
+    Setting {
+        /// The attribute.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// A policy grants more than it should.
+    OpenPolicy {
+        /// The statement's id or number.
+        statement: String,
+        /// What it grants to whom.
+        grants: String,
+    },
     /// A resource is used more than it is otherwise, beyond what the requests explain.
     Saturation {
         /// The metric, as in `metrics.csv`.

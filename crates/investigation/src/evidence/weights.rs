@@ -44,6 +44,40 @@ pub(crate) const LOG_CHANGED: f64 = WEAK;
 /// A measured value is beyond a documented bound, whatever it is usually.
 pub(crate) const THRESHOLD: f64 = MODERATE;
 
+/// The deepest fault of a trace, with what was thrown.
+pub(crate) const TRACE_EXCEPTION: f64 = DECISIVE;
+/// The deepest fault of a trace, of which only the status is known.
+pub(crate) const TRACE_FAULT: f64 = STRONG;
+/// A call that was answered with "your mistake": the caller's fact.
+pub(crate) const TRACE_CLIENT_ERROR: f64 = MODERATE;
+/// A fault that a caller handled: the request went on.
+pub(crate) const TRACE_HANDLED: f64 = WEAK;
+/// A call was refused because there were too many.
+pub(crate) const THROTTLED: f64 = STRONG;
+/// A call was denied, and the message says so.
+pub(crate) const PERMISSION_DENIED: f64 = DECISIVE;
+/// A call was denied, the message says so, and the caller went on.
+pub(crate) const PERMISSION_HANDLED: f64 = STRONG;
+/// A denial that somebody reports, without a trace.
+pub(crate) const PERMISSION_REPORTED: f64 = STRONG;
+/// What was waited for when a time limit ran out.
+pub(crate) const TIMED_OUT: f64 = STRONG;
+/// Who was cut off while waiting for another.
+pub(crate) const TIMED_OUT_WAITING: f64 = WEAK;
+/// Calls were tried again.
+pub(crate) const RETRIED: f64 = WEAK;
+/// Most of the time of slow requests was spent in it.
+pub(crate) const CRITICAL_PATH_SLOW: f64 = WEAK;
+/// Nearly all of the time of very slow requests was spent in it.
+pub(crate) const CRITICAL_PATH_VERY_SLOW: f64 = MODERATE;
+/// Its success says nothing about its outcome.
+pub(crate) const OUTCOME_HIDDEN: f64 = WEAK;
+/// It answered well while others failed.
+pub(crate) const ANSWERED: f64 = AGAINST_WEAK;
+/// A setting that practice advises against.
+pub(crate) const SETTING: f64 = WEAK;
+/// A policy that grants too much: a risk, but no cause of a failure.
+pub(crate) const OPEN_POLICY: f64 = NEUTRAL;
 /// A resource is beyond its bound, and is not otherwise.
 pub(crate) const SATURATED: f64 = STRONG;
 /// A resource is used at least twice as much as otherwise, below its bound.
@@ -72,6 +106,30 @@ pub fn table() -> Vec<(&'static str, f64)> {
         ("log: another error", LOG_ERROR),
         ("log: no error, or one line", LOG_CHANGED),
         ("threshold", THRESHOLD),
+        ("trace_fault: with an exception", TRACE_EXCEPTION),
+        ("trace_fault: with a status only", TRACE_FAULT),
+        ("trace_fault: 4xx, for the caller", TRACE_CLIENT_ERROR),
+        ("trace_fault, throttled: handled by a caller", TRACE_HANDLED),
+        ("throttled", THROTTLED),
+        ("permission_denied: in a trace", PERMISSION_DENIED),
+        ("permission_denied: handled by a caller", PERMISSION_HANDLED),
+        (
+            "permission_denied: reported in a request",
+            PERMISSION_REPORTED,
+        ),
+        ("timed_out", TIMED_OUT),
+        ("timed_out: while waiting for another", TIMED_OUT_WAITING),
+        ("retried", RETRIED),
+        ("critical_path: fast requests", NEUTRAL),
+        ("critical_path: half of slow requests", CRITICAL_PATH_SLOW),
+        (
+            "critical_path: 80 % of very slow requests",
+            CRITICAL_PATH_VERY_SLOW,
+        ),
+        ("outcome_hidden", OUTCOME_HIDDEN),
+        ("answered", ANSWERED),
+        ("setting", SETTING),
+        ("open_policy", OPEN_POLICY),
         ("saturation, beyond its bound", SATURATED),
         ("saturation, used more", USED_MORE),
         ("saturation, waiting", WAITING),

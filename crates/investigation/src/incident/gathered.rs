@@ -5,8 +5,11 @@ use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::logs::LogSummary;
+use crate::request::Request;
+use crate::resource::{Resource, Thresholds};
 use crate::source::host::HostReading;
 use crate::telemetry::Telemetry;
+use crate::trace::Trace;
 
 /// What one source delivers. All of it is optional and empty by default.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +26,14 @@ pub struct Gathered {
     pub events: Vec<Event>,
     /// Machines that were sampled.
     pub hosts: Vec<HostReading>,
+    /// The resources that it names. One that another source names too is one.
+    pub resources: Vec<Resource>,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// From which values on a setting or state of a resource is worth a fact, if the source says so.
+    pub thresholds: Option<Thresholds>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -54,6 +65,10 @@ impl Incident {
             logs,
             events,
             hosts,
+            resources,
+            traces,
+            thresholds,
+            requests,
             unknown,
             notes,
         } = source;
@@ -67,6 +82,11 @@ impl Incident {
         self.logs.extend(logs);
         self.events.extend(events);
         self.hosts.extend(hosts);
+        self.add_resources(resources, traces);
+        if let Some(thresholds) = thresholds {
+            self.thresholds = thresholds;
+        }
+        self.requests.extend(requests);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

@@ -2,10 +2,13 @@
 
 mod gathered;
 mod read;
+mod resources;
 mod write;
 
 pub use gathered::Gathered;
-pub use read::{IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph};
+pub use read::{
+    IncidentFiles, READ_LIMITS, ReadError, ReadErrorKind, ReadLimits, read_graph, read_resources,
+};
 pub use write::SaveError;
 
 use std::sync::Arc;
@@ -14,8 +17,11 @@ use crate::events::Event;
 use crate::evidence::Unknown;
 use crate::graph::CallGraph;
 use crate::logs::LogSummary;
+use crate::request::Request;
+use crate::resource::{Inventory, Thresholds};
 use crate::source::host::HostReading;
 use crate::telemetry::{Signal, Telemetry};
+use crate::trace::Trace;
 
 /// Where the symptom shows, and when the incident was noticed or began.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +55,14 @@ pub struct Incident {
     pub hosts: Vec<HostReading>,
     /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
     pub check_up: bool,
+    /// The resources that the sources name, each once.
+    pub resources: Inventory,
+    /// From which values on a setting or state of a resource is worth a fact.
+    pub thresholds: Thresholds,
+    /// Traces; the `resource` of a span is a place in `resources`.
+    pub traces: Vec<Trace>,
+    /// What somebody asked.
+    pub requests: Vec<Request>,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

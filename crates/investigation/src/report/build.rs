@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::explain::explain;
 use super::probe::next_probes;
 use super::{
     DataSummary, EVIDENCE_NODES_MAX, FACTS_MAX, RANKING_MAX, REPORT_VERSION, RankedNode, Report,
@@ -18,7 +19,12 @@ use crate::verdict::Verdict;
 use crate::wave::WavesResult;
 
 /// Ranks, judges, and puts everything together.
-pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report {
+pub(crate) fn build(
+    case: &Case,
+    waves: WavesResult,
+    explained: Option<&str>,
+    started: Instant,
+) -> Report {
     let mut unknown: Vec<Unknown> = case.incident.unknown.clone();
     let mut observations: Vec<Observation> = Vec::new();
     let mut facts: Vec<Fact> = Vec::new();
@@ -65,6 +71,11 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         .flat_map(|node| evidence.of_node(case, node))
         .collect();
     refer(&mut hypotheses, &evidence);
+    let explanation = explained.and_then(|node| explain(case, &judged, &facts, &hypotheses, node));
+    let mut notes = notes(case);
+    if let Some(node) = explained.filter(|_| explanation.is_none()) {
+        notes.push(format!("there is no node {node} to explain"));
+    }
     if verdict == Verdict::Diagnosed {
         ranking.truncate(RANKING_MAX);
     } else {
@@ -88,13 +99,17 @@ pub(crate) fn build(case: &Case, waves: WavesResult, started: Instant) -> Report
         blast_radius,
         timeline,
         evidence,
+        explanation,
         facts,
         facts_total,
         hypotheses,
         next_probes,
         unknown,
         unknown_total,
-        notes: notes(case),
+        notes,
+        asked: super::resource::asked(case),
+        resources: super::resource::resources(case),
+        resources_total: case.resources.len(),
         data: data(case),
         specialists: waves.runs,
         costs: waves.costs,
@@ -136,12 +151,20 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
         .then_with(|| a.text.cmp(&b.text))
 }
 
+/// Without a judged metric, a diagnosis needs at least this weight of evidence for its first node, in nats:
+/// 20 to 1, from where on it counts as strong (Kass and Raftery 1995). One hint about the only node that is known is none.
+const FACT_WEIGHT_MIN: f64 = 3.0;
+
 /// Without a judged metric the answer is never "no fault", because nothing was compared with normal operation;
 /// but for a check-up, because its bounds do not depend on what is normal.
 pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
+    let weight = judged.nodes.first().map_or(0.0, |first| first.weight);
     match Verdict::of(1.0 - judged.no_fault, first) {
         Verdict::NoFault if case.incident.check_up => Verdict::NoFault,
+        Verdict::Diagnosed if !judged.by_metric && weight < FACT_WEIGHT_MIN => {
+            Verdict::InsufficientEvidence
+        }
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

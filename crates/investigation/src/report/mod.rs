@@ -1,10 +1,23 @@
 //! The report: what was found, how sure it is, and what could not be known.
 
+mod actions;
 mod build;
+mod compare;
+mod explain;
+mod html;
+mod markdown;
 mod probe;
+mod resource;
 mod terminal;
+mod told;
+mod words;
 
+pub use compare::compare;
+pub use explain::{Contribution, EXPLAINED_FACTS_MAX, Explanation};
+pub use html::html;
+pub use markdown::post_mortem;
 pub use probe::Probe;
+pub use resource::{Asked, RESOURCES_SHOWN_MAX, ReportResource};
 pub use terminal::{Style, render};
 
 pub(crate) use build::{build, verdict};
@@ -51,6 +64,8 @@ pub struct Report {
     pub timeline: Vec<TimelineEntry>,
     /// The observations of the nodes that the ranking begins with, and of the target.
     pub evidence: Vec<Observation>,
+    /// Why one node has its confidence, if that was asked for.
+    pub explanation: Option<Explanation>,
     /// What was really read about nodes, the weightiest first; at most [`FACTS_MAX`].
     pub facts: Vec<Fact>,
     /// How many facts there are in all.
@@ -65,6 +80,15 @@ pub struct Report {
     pub unknown_total: usize,
     /// What the reader met and worked around, and what limits the answer.
     pub notes: Vec<String>,
+    /// What was read in requests, and how surely.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+    /// The resources that the sources name, at most [`RESOURCES_SHOWN_MAX`].
+    #[serde(default)]
+    pub resources: Vec<ReportResource>,
+    /// How many resources there are in all.
+    #[serde(default)]
+    pub resources_total: usize,
     /// What was read.
     pub data: DataSummary,
     /// What became of each specialist.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RankedNode;
 use crate::evidence::Case;
+use crate::resource::{NextRead, next_read, quoted};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +15,9 @@ pub struct Probe {
     pub node: String,
     /// What to look for.
     pub action: String,
+    /// The command that does it, where one does.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What a clear answer would be worth: the variance of "it is the cause" that it removes, 0 to 0.25.
     pub value: f64,
 }
@@ -33,9 +37,11 @@ pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bo
                 "record its {} before and during the incident: without it nothing can be compared",
                 target.signal.metric()
             ),
+            command: None,
             value: 0.25,
         });
     }
+    probes.extend(traces(case));
     for ranked in ranking {
         let value = ranked.confidence * (1.0 - ranked.confidence);
         if value <= 0.0 || probes.len() >= PROBES_MAX {
@@ -45,8 +51,18 @@ pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bo
             Some(metric) => format!("that its {metric} shows"),
             None => "that what was read shows".to_owned(),
         };
+        if let Some(read) = of_resource(case, &ranked.node) {
+            probes.push(Probe {
+                node: ranked.node.clone(),
+                action: read.action,
+                command: read.command,
+                value,
+            });
+            continue;
+        }
         probes.push(Probe {
             node: ranked.node.clone(),
+            command: None,
             action: format!(
                 "read its logs, traces and changes around the onset: they confirm or exclude a cause {shows} with {:.0} %",
                 ranked.confidence * 100.0
@@ -60,4 +76,27 @@ pub(super) fn next_probes(case: &Case, ranking: &[RankedNode], target_judged: bo
             .then_with(|| a.node.cmp(&b.node))
     });
     probes
+}
+
+/// Traces that somebody named and nobody gave.
+fn traces(case: &Case) -> Vec<Probe> {
+    let missing = case.incident.missing_traces();
+    let fetch = |id: String| Probe {
+        action: "fetch the trace: it names the resources that took part, and where they failed"
+            .to_owned(),
+        command: Some(format!(
+            "aws xray batch-get-traces --trace-ids {0} > trace.json && investigate trace trace.json",
+            quoted(&id)
+        )),
+        node: id,
+        // Nothing is known of it yet, so a clear answer may be worth most.
+        value: 0.25,
+    };
+    missing.into_iter().take(PROBES_MAX).map(fetch).collect()
+}
+
+/// What to read about the resource at a node.
+fn of_resource(case: &Case, node: &str) -> Option<NextRead> {
+    let resource = case.resources_at(case.place(node)?).next()?;
+    Some(next_read(resource, case.incident.window()))
 }

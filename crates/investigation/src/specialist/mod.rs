@@ -9,8 +9,11 @@ mod host;
 mod latency;
 mod logs;
 mod measure;
+mod reported;
+mod resources;
 mod saturation;
 mod table;
+mod trace;
 mod traffic;
 
 pub use table::{capability_of, specialists};

@@ -6,7 +6,10 @@ use super::examine::Examine;
 use super::host::Host;
 use super::latency::Latency;
 use super::logs::Logs;
+use super::reported::Reported;
+use super::resources;
 use super::saturation::Saturation;
+use super::trace::Traces;
 use super::traffic::Traffic;
 
 /// A specialist of the table.
@@ -21,6 +24,26 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &Logs,
     &Events,
     &Host,
+    &Traces,
+    &Reported,
+    &resources::LAMBDA,
+    &resources::API_GATEWAY,
+    &resources::STEP_FUNCTIONS,
+    &resources::IAM,
+    &resources::DYNAMO_DB,
+    &resources::S3,
+    &resources::SQS,
+    &resources::SNS,
+    &resources::EVENT_BRIDGE,
+    &resources::VPC,
+    &resources::ECS,
+    &resources::DATABASE,
+    &resources::LOAD_BALANCER,
+    &resources::EXTERNAL_SERVICE,
+    &resources::APPLICATION,
+    &resources::NETWORK,
+    &resources::HOST,
+    &resources::GENERIC,
 ];
 
 /// The names of all specialists, in the order of reports.

@@ -1,6 +1,8 @@
 //! Incidents for tests, in memory and as files.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub(crate) mod long;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;

@@ -32,6 +32,14 @@ pub enum ReadErrorKind {
     /// A list of events cannot be read.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// The file of resources is no JSON.
+    #[error(
+        "{0}; expected {{\"resources\": [{{\"type\": …, \"name\": …, \"attributes\": {{…}}}}], \"thresholds\": {{…}}}}"
+    )]
+    Resources(#[source] serde_json::Error),
+    /// A resource cannot be read.
+    #[error("{0}")]
+    Resource(#[source] crate::request::RequestError),
     /// The head of a metrics file is incomplete.
     #[error(
         "expected {expected}; a metrics file starts with the rows `microservice`, `metric`, `statistic` and `unix_timestamp`"

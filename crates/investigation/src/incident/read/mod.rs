@@ -4,9 +4,12 @@ mod beside;
 mod error;
 mod graph;
 mod metrics;
+mod resources;
 mod target;
+mod traces;
 
 pub use error::{ReadError, ReadErrorKind};
+pub use resources::read_resources;
 
 use std::fs::File;
 use std::io::Read;
@@ -92,6 +95,8 @@ impl IncidentFiles {
             Some(file) => Some(metrics::read(file, &mut notes)?),
             None => None,
         };
+        let resources = resources::of_folder(&self.folder)?;
+        let traces = traces::of_folder(&self.folder, &mut notes);
         let mut incident = Incident {
             target: Some(target),
             telemetry,
@@ -99,8 +104,13 @@ impl IncidentFiles {
             graph,
             ..Incident::default()
         };
+        for source in resources.into_iter().chain(traces) {
+            incident.add(source);
+        }
         beside::read(&self.folder, &mut incident, &mut notes)?;
-        incident.notes = notes.finish();
+        let mut all = notes.finish();
+        all.append(&mut incident.notes);
+        incident.notes = all;
         Ok(incident)
     }
 }

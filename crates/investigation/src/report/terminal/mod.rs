@@ -1,14 +1,15 @@
 //! The report as text for a terminal.
 
+mod story;
+
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Effects, Style as Ansi};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::{RankedNode, Report};
-use crate::evidence::Observation;
+use super::words::{amount, percent, printable, sparkline, time};
+use super::{RankedNode, Report, told};
 use crate::ranking::CandidateFeatures;
-use crate::telemetry::Metric;
 use crate::verdict::Verdict;
 use crate::wave::Cost;
 
@@ -23,7 +24,7 @@ pub struct Style {
 
 /// Nodes of the ranking that are drawn.
 const NODES_SHOWN: usize = 5;
-/// Notes and unknown series that are drawn.
+/// Lines of each list that are drawn.
 const LINES_SHOWN: usize = 5;
 
 /// Draws a report. Names are shown without control characters, so that data cannot steer the terminal.
@@ -38,12 +39,21 @@ pub fn render(report: &Report, style: Style) -> String {
 fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     headline(out, report, style)?;
     symptom(out, report)?;
+    story::impact(out, report)?;
     if !report.root_cause.ranking.is_empty() {
         writeln!(out, "\n{}", ranking(report, style))?;
     }
     if !report.evidence.is_empty() {
         writeln!(out, "\n{}", evidence(report, style))?;
     }
+    story::facts(out, report)?;
+    story::hypotheses(out, report)?;
+    story::contributing(out, report)?;
+    story::timeline(out, report)?;
+    if let Some(explanation) = &report.explanation {
+        story::explanation(out, report, explanation)?;
+    }
+    told::asked(out, report)?;
     if !report.next_probes.is_empty() {
         writeln!(out, "\nLook next at:")?;
         for probe in &report.next_probes {
@@ -53,22 +63,12 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
                 printable(&probe.node),
                 printable(&probe.action)
             )?;
+            if let Some(command) = &probe.command {
+                writeln!(out, "    $ {}", printable(command))?;
+            }
         }
     }
-    writeln!(out, "\n{}", specialists(report, style))?;
-    for used in &report.costs.budget {
-        let percent = used.percent.as_deref().unwrap_or("all");
-        writeln!(out, "  {percent} % of the budget of {} is used", used.unit)?;
-    }
-    for run in report.specialists.iter().filter(|run| !run.completed) {
-        let reason = run.reason.as_deref().unwrap_or("unknown reason");
-        writeln!(
-            out,
-            "  {} is missing: {}",
-            printable(&run.specialist),
-            printable(reason)
-        )?;
-    }
+    story::costs(out, report, &specialists(report, style))?;
     if report.unknown_total > 0 {
         writeln!(out, "\nNot known: {}", report.unknown_total)?;
         for unknown in report.unknown.iter().take(LINES_SHOWN) {
@@ -210,10 +210,6 @@ fn ranking(report: &Report, style: Style) -> Table {
     table
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
 fn evidence(report: &Report, style: Style) -> Table {
     let head = ["node", "metric", "usual", "then", "sigmas", "by interval"];
     let mut table = table(style, &head, &[2, 3, 4]);
@@ -224,7 +220,7 @@ fn evidence(report: &Report, style: Style) -> Table {
             amount(observation.metric, observation.reference),
             amount(observation.metric, observation.value),
             format!("{:+.1}", observation.deviation),
-            sparkline(observation),
+            sparkline(&observation.rows),
         ]);
     }
     table
@@ -282,85 +278,4 @@ fn specialists(report: &Report, style: Style) -> Table {
     total.extend(dear(&costs.total));
     table.add_row(total);
     table
-}
-
-fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} µs"),
-        _ => format!("{:.1} ms", us as f64 / 1_000.0),
-    }
-}
-
-fn amount(metric: Metric, value: f64) -> String {
-    match metric {
-        Metric::Latency if value.abs() < 1.0 => format!("{:.1} ms", value * 1_000.0),
-        Metric::Latency => format!("{value:.2} s"),
-        Metric::Availability => format!("{:.1} % failed", value * 100.0),
-        Metric::Requests => format!("{value:.0}"),
-    }
-}
-
-/// Intervals that are drawn; of a longer incident the last ones.
-const SPARKLINE_MAX: usize = 40;
-
-/// One character an interval, from the least to the largest; a gap is a space.
-fn sparkline(observation: &Observation) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let from = observation.rows.len().saturating_sub(SPARKLINE_MAX);
-    let rows = &observation.rows[from..];
-    let present = || rows.iter().flatten().copied();
-    let least = present().fold(f64::INFINITY, f64::min);
-    let most = present().fold(f64::NEG_INFINITY, f64::max);
-    let bar = |row: &Option<f64>| match row {
-        None => ' ',
-        Some(_) if most <= least => BARS[0],
-        Some(value) => {
-            let height = (value - least) / (most - least) * (BARS.len() - 1) as f64;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a height between 0 and the number of bars"
-            )]
-            let place = height.round() as usize;
-            BARS[place.min(BARS.len() - 1)]
-        }
-    };
-    rows.iter().map(bar).collect()
-}
-
-/// The text with everything escaped that a terminal could take for an order, or that would change the direction of writing.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        let steers = character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if steers {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_shown_and_not_sent() {
-        let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
-        check("PetSite", "PetSite");
-        check("a\u{1b}[2Jb", "a\\u{1b}[2Jb");
-        check("\u{202e}exe.txt", "\\u{202e}exe.txt");
-        check("ü→日本", "ü→日本");
-    }
-
-    #[test]
-    fn amounts_have_units() {
-        assert_eq!(amount(Metric::Latency, 0.0834), "83.4 ms");
-        assert_eq!(amount(Metric::Latency, 3.2), "3.20 s");
-        assert_eq!(amount(Metric::Availability, 0.021), "2.1 % failed");
-        assert_eq!(amount(Metric::Requests, 483.0), "483");
-    }
 }
