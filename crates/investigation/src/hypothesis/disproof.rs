@@ -173,10 +173,10 @@ impl Court<'_> {
         )
     }
 
-    /// Looks at the claimed values again, by their median instead of their mean.
+    /// Looks at the claimed values again, by their median instead of their mean. It is disproven when no claim holds.
     fn threshold(&self, place: usize, facts: &[&Fact]) -> Found {
         let node = self.name(place);
-        let mut held = Vec::new();
+        let (mut held, mut failed) = (Vec::new(), Vec::new());
         for fact in facts {
             let (metric, claim) = match &fact.kind {
                 FactKind::Threshold { metric, bound, .. } => (metric, *bound),
@@ -193,19 +193,26 @@ impl Court<'_> {
                 continue;
             };
             if median < claim * (1.0 - THRESHOLD_TOLERANCE) {
-                let text =
-                    format!("{metric} should be at least {claim:.3}, its median is {median:.3}");
-                return (Outcome::Disproven, text);
+                failed.push(format!(
+                    "{metric} should be at least {claim:.3}, its median is {median:.3}"
+                ));
+            } else {
+                held.push(metric.as_str());
             }
-            held.push(metric.as_str());
         }
-        if held.is_empty() {
-            return (
+        held.dedup();
+        match (held.is_empty(), failed.is_empty()) {
+            (true, true) => (
                 Outcome::Unknown,
                 "nothing is claimed of a recorded value".to_owned(),
-            );
+            ),
+            (true, false) => (Outcome::Disproven, failed.join("; ")),
+            (false, true) => (Outcome::Survived, format!("holds for {}", held.join(", "))),
+            (false, false) => {
+                let text = format!("holds for {}, but {}", held.join(", "), failed.join("; "));
+                (Outcome::Survived, text)
+            }
         }
-        (Outcome::Survived, format!("holds for {}", held.join(", ")))
     }
 
     fn median(&self, node: &str, metric: &str) -> Option<f64> {
@@ -282,4 +289,54 @@ fn is_series(fact: &Fact) -> bool {
         fact.kind,
         FactKind::Saturation { .. } | FactKind::Threshold { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Category, Source};
+    use crate::ranking::judge;
+    use crate::telemetry::Statistic;
+    use crate::test_data::slow_incident;
+
+    #[test]
+    fn c5_a_claim_of_a_value_must_hold_within_a_share_of_it() {
+        let mut incident = slow_incident(&[("front", 0.4)]);
+        let used = vec![1.0, 1.0, 96.0, 96.0, 1.0];
+        let telemetry = &mut incident.telemetry;
+        telemetry.insert_resource("back", Resource::QueueDepth, Statistic::Average, used);
+        let case = Case::of(incident);
+        let evidence = Evidence::of(&case, []);
+        let judged = judge(&case, &evidence, &[], &[]);
+        let court = Court {
+            case: &case,
+            evidence: &evidence,
+            judged: &judged,
+        };
+        let claim = |metric: &str, bound: f64| Fact {
+            node: "back".to_owned(),
+            kind: FactKind::Threshold {
+                metric: metric.to_owned(),
+                bound,
+                value: bound,
+            },
+            category: Category::Saturation,
+            weight: 2.0,
+            at: None,
+            text: String::new(),
+            source: Source::new("test", "here"),
+        };
+        let back = case.place("back").unwrap();
+        let check = |facts: &[Fact], expected: Outcome| {
+            let facts: Vec<&Fact> = facts.iter().collect();
+            assert_eq!(court.threshold(back, &facts).0, expected, "{facts:?}");
+        };
+        check(&[claim("queue_depth", 100.0)], Outcome::Survived);
+        check(&[claim("queue_depth", 102.0)], Outcome::Disproven);
+        check(&[claim("disk_utilization", 90.0)], Outcome::Unknown);
+        // One claim that holds keeps what rests on several.
+        let both = [claim("queue_depth", 500.0), claim("queue_depth", 50.0)];
+        check(&both, Outcome::Survived);
+        check(&[], Outcome::Unknown);
+    }
 }

@@ -3,7 +3,7 @@
 use super::disproof::Court;
 use super::similar::groups;
 use super::{Hypothesis, Outcome, Standing};
-use crate::evidence::{Case, Category, Fact, node_weight};
+use crate::evidence::{Case, Category, Fact, FactKind, node_weight};
 use crate::ranking::{Evidence, Judged, JudgedNode};
 use crate::telemetry::Metric;
 
@@ -142,13 +142,15 @@ fn metric_category(court: &Court<'_>, node: &JudgedNode) -> Category {
 
 fn text(court: &Court<'_>, node: &JudgedNode, category: Category, facts: &[&Fact]) -> String {
     let name = &court.case.nodes[node.place];
-    if let Some(first) = facts.iter().copied().reduce(|best, fact| {
-        if fact.weight > best.weight {
-            fact
-        } else {
-            best
-        }
-    }) {
+    let telling = |fact: &Fact| match &fact.kind {
+        FactKind::Saturation { deviation, .. } => *deviation,
+        _ => f64::INFINITY,
+    };
+    let more_telling = |a: &&Fact, b: &&Fact| {
+        (a.weight.total_cmp(&b.weight)).then(telling(a).total_cmp(&telling(b)))
+    };
+    // Of equals the last one is taken; they are in the order of the report, so that is always the same one.
+    if let Some(first) = facts.iter().copied().max_by(more_telling) {
         return format!("{category} at {name}: {}", first.text);
     }
     match category {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Case, Fact, FactKind, Observation};
-use crate::hypothesis::{Course, course};
+use crate::hypothesis::{Course, DEVIATION_CLEAR, course};
 use crate::ranking::Evidence;
 use crate::telemetry::Metric;
 
@@ -152,11 +152,12 @@ fn of_symptom(case: &Case, target: usize, metric: Metric, course: Course) -> Vec
     ]
 }
 
-/// The first change of a node.
+/// The first change of a node that clearly deviates.
 fn of_node(case: &Case, evidence: &Evidence, place: usize) -> Option<TimelineEntry> {
     let observed = [Metric::Latency, Metric::Availability]
         .into_iter()
-        .filter_map(|metric| evidence.in_metric(metric)[place].as_ref());
+        .filter_map(|metric| evidence.in_metric(metric)[place].as_ref())
+        .filter(|observation| observation.deviation >= DEVIATION_CLEAR);
     let changed = |observation: &Observation| {
         let course = course(case, observation)?;
         Some((course.onset, observation.metric))

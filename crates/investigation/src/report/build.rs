@@ -33,7 +33,7 @@ pub(crate) fn build(
         observations.extend(findings.observations);
         facts.extend(findings.facts);
     }
-    facts.sort_by(|a, b| by_weight(a, b));
+    facts.sort_by(by_weight);
     let evidence = Evidence::of(case, observations);
     let (judged, mut hypotheses) = tried(case, &evidence, &facts);
     let verdict = match verdict(case, &judged) {

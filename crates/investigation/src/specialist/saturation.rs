@@ -3,7 +3,7 @@
 use super::{Depth, Examine};
 use crate::evidence::weights::{SATURATED, USED_MORE, WAITING};
 use crate::evidence::{Case, Category, Fact, FactKind, Findings, Prior, Source, Span, Unknown};
-use crate::statistics::spread;
+use crate::statistics::{quantile, spread};
 use crate::telemetry::{Resource, Statistic};
 
 /// How far a resource is used up.
@@ -32,10 +32,16 @@ impl Examine for Saturation {
 
     fn examine(&self, case: &Case, nodes: &[usize], findings: &mut Findings) {
         for node in nodes {
+            let mut found = None;
             for ((resource, statistic), values) in
                 case.incident.telemetry.resources(&case.nodes[*node])
             {
+                // A further statistic of what is news already says the same again.
+                if found == Some(*resource) {
+                    continue;
+                }
                 if let Some(rule) = rule(*resource) {
+                    let before = findings.facts.len();
                     Series {
                         case,
                         node: *node,
@@ -45,6 +51,9 @@ impl Examine for Saturation {
                         values,
                     }
                     .judge(findings);
+                    found = (findings.facts.len() > before)
+                        .then_some(*resource)
+                        .or(found);
                 }
             }
         }
@@ -95,7 +104,7 @@ fn rule(resource: Resource) -> Option<Rule> {
             ..RULE
         },
         Resource::MemoryBytes => Rule {
-            least: 1e6,
+            least: 16e6,
             ratio: 1.5,
             grows_with_load: false,
             words: "memory in bytes",
@@ -210,7 +219,11 @@ impl Series<'_> {
         let expected = reference.level * growth;
         let sigma = reference.contrast_sigma(count) * growth;
         let deviation = ((value - expected) / sigma).clamp(-1_000.0, 1_000.0);
-        let is_news = deviation >= DEVIATION_MIN && value - expected >= self.rule.least;
+        // A single wild row moves the mean, but not the median.
+        let middle = median(self.values, &self.case.telling).unwrap_or(value);
+        let is_news = deviation >= DEVIATION_MIN
+            && value - expected >= self.rule.least
+            && middle >= f64::midpoint(value, expected);
         let bound = self
             .bound()
             .filter(|bound| value >= *bound && expected < *bound);
@@ -298,6 +311,16 @@ fn average(values: &[f64], rows: &[usize]) -> Option<(f64, usize)> {
     (count > 0).then(|| (sum / f64::from(count), count as usize))
 }
 
+/// The median of the rows that have a value.
+fn median(values: &[f64], rows: &[usize]) -> Option<f64> {
+    let mut present: Vec<f64> = rows
+        .iter()
+        .map(|row| values[*row])
+        .filter(|value| !value.is_nan())
+        .collect();
+    quantile(&mut present, 0.5)
+}
+
 /// A number for people: three digits that matter.
 fn short(value: f64) -> String {
     match value.abs() {
@@ -379,6 +402,20 @@ mod tests {
         };
         assert_eq!(sized(10.0), SATURATED);
         assert_eq!(sized(100.0), WAITING);
+    }
+
+    #[test]
+    fn a_single_wild_row_is_no_fact() {
+        let mut incident = slow_incident(&[("front", 0.4)]);
+        let starts = (0..11).map(|row| f64::from(row) * 300.0).collect();
+        let mut telemetry = Telemetry::over(starts);
+        let slow = |row: u32| if row > 1 { 0.7 } else { 0.3 };
+        telemetry.insert("front", Signal::LatencyAverage, (0..11).map(slow).collect());
+        let wild = |row: u32| if row == 3 { 900.0 } else { 0.0 };
+        let values = (0..11).map(wild).collect();
+        telemetry.insert_resource("back", Resource::LocksWaiting, Statistic::Average, values);
+        incident.telemetry = telemetry;
+        assert!(Saturation.examine_all(&Case::of(incident)).facts.is_empty());
     }
 
     #[test]

@@ -154,8 +154,10 @@ async fn p7_without_a_suspect_all_nodes_are_looked_at() {
 
 #[tokio::test(start_paused = true)]
 async fn p7_a_budget_ends_the_waves_and_every_missing_specialist_has_the_reason() {
-    let mut limits = InvestigationLimits::default();
-    limits.budget = Limits::unlimited().with_calls(1);
+    let limits = InvestigationLimits {
+        budget: Limits::unlimited().with_calls(1),
+        ..InvestigationLimits::default()
+    };
     let ran = ran(&[DULL, DEEP], limits).await;
     let [dull, deep] = &ran.result.runs[..] else {
         panic!("{:?}", ran.asked());
@@ -180,8 +182,10 @@ async fn p7_a_budget_ends_the_waves_and_every_missing_specialist_has_the_reason(
 #[tokio::test(start_paused = true)]
 async fn strategies_differ_in_whom_they_ask() {
     let with = |strategy| {
-        let mut limits = InvestigationLimits::default();
-        limits.strategy = strategy;
+        let limits = InvestigationLimits {
+            strategy,
+            ..InvestigationLimits::default()
+        };
         ran(&[WIDE, DULL, DEEP, FAR], limits)
     };
     let waves = with(Strategy::Waves).await;
