@@ -1,10 +1,11 @@
-//! What an orchestration costs: five no-op specialists, and a call of the facade.
+//! What an orchestration costs: five no-op specialists, a call of the facade, and a workflow of 1,000 no-op steps.
 //!
-//! Timed is the whole run, the context with its budget and deadline included; the head of `src/patterns.rs` says what that is.
+//! Timed is the whole run, the context with its budget and deadline included; the heads of `src/patterns.rs` and `src/workflow.rs` say what that is.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use universal_orchestrator_benches::patterns::{FacadeCall, JoinSetFloor, Orchestrations};
+use universal_orchestrator_benches::workflow::LayeredWorkflow;
 use universal_orchestrator_benches::{RoundTrip, drive, runtime, settings};
 
 fn fan_out_5(criterion: &mut Criterion) {
@@ -41,6 +42,13 @@ fn facade_call(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn workflow_1000(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("workflow_1000");
+    group.throughput(Throughput::Elements(1_000));
+    one_by_one(&mut group, "ours", LayeredWorkflow::setup());
+    group.finish();
+}
+
 /// One caller, one run after the other.
 fn one_by_one<O: RoundTrip>(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -56,6 +64,6 @@ fn one_by_one<O: RoundTrip>(
 criterion_group! {
     name = benches;
     config = settings();
-    targets = fan_out_5, facade_call
+    targets = fan_out_5, facade_call, workflow_1000
 }
 criterion_main!(benches);

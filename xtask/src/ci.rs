@@ -32,12 +32,13 @@ pub(crate) struct CiArguments {
 /// The steps in the order in which they run.
 ///
 /// What compiles comes in three families, and each compiles the dependencies once: clippy and rustdoc share
-/// check builds, the tests use the dev profile, and the benches, the examples and the SLA bench share the bench
-/// profile. All name the whole workspace, because cargo builds a dependency again for another set of features.
+/// check builds, the tests use the dev profile, and the benches, the examples and the SLA bench share the profile
+/// `ci`, which optimises without the link-time optimisation of `bench`. All name the whole workspace, because cargo builds a dependency again for another set of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
     Fmt,
     Clippy,
+    Recorder,
     Readme,
     Test,
     Doc,
@@ -65,20 +66,26 @@ impl Step {
                 "clippy --workspace --all-targets --locked -- -D warnings",
                 &[],
             ),
+            Self::Recorder => Action::Function(
+                "fmt and clippy of the recorder of incidents, a workspace of its own",
+                check_recorder,
+            ),
             Self::Readme => Action::Function("README.md names the test command", check_readme),
             Self::Test => Action::Cargo("test --workspace --locked", &[]),
             Self::Doc => Action::Cargo(
                 "doc --workspace --no-deps --locked",
                 &[("RUSTDOCFLAGS", "-D warnings")],
             ),
-            Self::Benches => Action::Cargo("bench --workspace --no-run --locked", &[]),
+            Self::Benches => Action::Cargo("bench --profile ci --workspace --no-run --locked", &[]),
             Self::Examples => Action::Function("every example that takes no input", examples::run),
             Self::CheckDeps => Action::Function("cargo xtask check-deps", check_deps::run),
             Self::Gen => Action::Function("cargo xtask gen --check", |workspace| {
                 generate::run(workspace.root(), generate::DOCUMENTS, true)
             }),
-            Self::Instructions => Action::Cargo("bench --bench instructions --locked", &[]),
-            Self::Sla => Action::Cargo("bench --bench sla --locked", &[]),
+            Self::Instructions => {
+                Action::Cargo("bench --profile ci --bench instructions --locked", &[])
+            }
+            Self::Sla => Action::Cargo("bench --profile ci --bench sla --locked", &[]),
         }
     }
 
@@ -164,6 +171,18 @@ fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Its tests and its programs need more than a compiler: `examples/incidents/README.md` says what.
+fn check_recorder(workspace: &Workspace) -> Result<()> {
+    for arguments in [
+        "fmt --manifest-path examples/incidents/recorder/Cargo.toml --check",
+        "clippy --manifest-path examples/incidents/recorder/Cargo.toml --all-targets --locked -- -D warnings",
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        succeed(&mut workspace.cargo(&arguments))?;
+    }
+    Ok(())
+}
+
 fn check_readme(workspace: &Workspace) -> Result<()> {
     let path = workspace.root().join("README.md");
     let text = fs::read_to_string(&path).context("failed to read README.md")?;
@@ -197,6 +216,7 @@ mod tests {
             [
                 "fmt",
                 "clippy",
+                "recorder",
                 "readme",
                 "test",
                 "doc",
@@ -214,7 +234,7 @@ mod tests {
     fn only_and_skip_choose() {
         assert_eq!(names(&[Step::Test, Step::Fmt], &[]), ["fmt", "test"]);
         assert_eq!(names(&[Step::Test, Step::Fmt], &[Step::Test]), ["fmt"]);
-        assert_eq!(names(&[], &[Step::Sla]).len(), 10);
+        assert_eq!(names(&[], &[Step::Sla]).len(), 11);
     }
 
     #[test]

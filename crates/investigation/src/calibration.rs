@@ -58,7 +58,7 @@ pub fn assess(incident: Incident) -> Option<Assessed> {
         symptom: case.symptom.clone()?,
         nodes: case.nodes.iter().map(ToString::to_string).collect(),
         concluded: Concluded {
-            verdict: verdict(&case, &judged),
+            verdict: verdict(&case, &judged, &[]),
             fault: 1.0 - judged.no_fault,
             confidence,
         },

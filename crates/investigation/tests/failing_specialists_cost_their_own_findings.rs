@@ -7,7 +7,7 @@ use std::time::Duration;
 use support::{first, orchestrator, slow_search};
 use universal_orchestrator::{AgentRole, AgentSpec, Limits, UniversalOrchestrator};
 use universal_orchestrator_investigation::{
-    InvestigationLimits, Investigator, Report, Verdict, capability_of, specialists,
+    InvestigationLimits, Investigator, Report, Strategy, Verdict, capability_of, specialists,
 };
 use universal_orchestrator_testkit::ScriptedAgent;
 
@@ -140,4 +140,48 @@ async fn two_investigators_on_one_orchestrator_are_refused() {
     let second = Investigator::new(orchestrator.clone()).await.unwrap_err();
     assert!(std::error::Error::source(&second).is_some(), "{second}");
     orchestrator.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c1_no_more_calls_are_made_than_the_budget_has_and_zero_is_zero() {
+    for calls in 0..=4 {
+        for strategy in Strategy::ALL {
+            let orchestrator = orchestrator().await;
+            let investigator = Investigator::new(orchestrator.clone()).await.unwrap();
+            let mut limits = InvestigationLimits::default();
+            limits.budget = Limits::unlimited().with_calls(calls);
+            limits.strategy = strategy;
+            let report = investigate(&orchestrator, &investigator, limits).await;
+            let completed = report.specialists.iter().filter(|run| run.completed);
+            let made = completed.count() as u64;
+            assert_eq!(made, report.costs.total.calls, "{strategy} {calls}");
+            assert_eq!(made, calls.min(3), "{strategy} {calls}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c2_a_specialist_that_hangs_is_ended_in_time_and_the_rest_is_kept() {
+    let started = tokio::time::Instant::now();
+    let report = with(Some(ScriptedAgent::stalls_forever()), "traffic").await;
+    let deadline = InvestigationLimits::default().deadline;
+    assert!(started.elapsed() < deadline, "{:?}", started.elapsed());
+    assert_eq!(first(&report), Some("search"));
+    let kept = report.specialists.iter().filter(|run| run.completed);
+    assert_eq!(kept.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c3_the_answer_does_not_depend_on_who_ends_first() {
+    let mut answers = Vec::new();
+    for strategy in Strategy::ALL {
+        let orchestrator = orchestrator().await;
+        let investigator = Investigator::new(orchestrator.clone()).await.unwrap();
+        let mut limits = InvestigationLimits::default();
+        limits.strategy = strategy;
+        let report = investigate(&orchestrator, &investigator, limits).await;
+        answers.push((report.root_cause, report.evidence, report.hypotheses));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1);
 }

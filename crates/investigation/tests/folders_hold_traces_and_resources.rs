@@ -13,7 +13,7 @@ use universal_orchestrator_investigation::{
 
 /// A front end and a function, calm, in a folder.
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let mut metrics = String::from(
         "microservice,front,front,pay,pay\nmetric,latency,requests,latency,requests\nstatistic,Average,Sum,Average,Sum\nunix_timestamp,,,,\n",
     );
@@ -36,12 +36,15 @@ fn folder() -> tempfile::TempDir {
 
 fn write(folder: &Path, name: &str, text: &str) {
     let file = folder.join(name);
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, text).unwrap();
+    let parent = file.parent().expect("a file has a folder");
+    fs::create_dir_all(parent).expect("the folder can be made");
+    fs::write(file, text).expect("the file can be written");
 }
 
 fn read(folder: &Path) -> Incident {
-    IncidentFiles::in_folder(folder).read().unwrap()
+    IncidentFiles::in_folder(folder)
+        .read()
+        .expect("the folder is well formed")
 }
 
 #[tokio::test(start_paused = true)]

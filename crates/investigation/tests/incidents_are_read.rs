@@ -34,6 +34,21 @@ async fn files_say_the_same_as_memory() {
     assert!(from_files.notes.is_empty(), "{:?}", from_files.notes);
 }
 
+#[test]
+fn a_baseline_in_the_folder_is_taken() {
+    let folder = folder(&slow_search());
+    let files = IncidentFiles::in_folder(folder.path());
+    assert!(files.read().unwrap().baseline.is_none());
+    let own = folder.path().join("baseline.csv");
+    fs::rename(folder.path().join("normal.csv"), &own).unwrap();
+    let rows = |files: &IncidentFiles| files.read().unwrap().baseline.unwrap().starts().len();
+    assert_eq!(rows(&files), slow_search().baseline.unwrap().starts().len());
+    let other = folder.path().join("metrics.csv");
+    assert_eq!(rows(&files.clone().baseline(other)), 5);
+    fs::write(own, "nonsense").unwrap();
+    assert!(files.read().is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn columns_come_in_any_order() {
     let incident = slow_search();

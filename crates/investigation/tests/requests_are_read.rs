@@ -11,11 +11,11 @@ const NOW: f64 = 1_763_740_800.0;
 const TRACE: &str = "1-68f622d0-2cfc080243ee63df62fc57a8";
 
 fn text(text: &str) -> Request {
-    Request::from_text(text, NOW).unwrap()
+    Request::from_text(text, NOW).expect("the text is short")
 }
 
 fn read(json: serde_json::Value) -> Request {
-    Request::from_json(&json.to_string(), NOW).unwrap()
+    Request::from_json(&json.to_string(), NOW).expect("the request is well formed")
 }
 
 #[test]

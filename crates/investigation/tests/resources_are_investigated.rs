@@ -9,8 +9,8 @@ use universal_orchestrator_investigation::{Fact, Incident, Report, Request, Verd
 const NOW: f64 = 1_763_740_800.0;
 
 fn of_resource(resource: Value) -> Incident {
-    let request =
-        Request::from_json(&json!({"primary_targets": [resource]}).to_string(), NOW).unwrap();
+    let request = Request::from_json(&json!({"primary_targets": [resource]}).to_string(), NOW)
+        .expect("the request is well formed");
     Incident::of(None, [request.into()])
 }
 

@@ -14,7 +14,8 @@ const TRACE: &str = "1-68f622d0-2cfc080243ee63df62fc57a8";
 const NOW: f64 = 1_763_740_800.0;
 
 fn of_traces(segments: Value) -> Incident {
-    let traces = Traces::from_json(&segments.to_string(), Path::new("trace.json")).unwrap();
+    let traces = Traces::from_json(&segments.to_string(), Path::new("trace.json"))
+        .expect("the traces are well formed");
     Incident::of(None, [traces.into()])
 }
 
@@ -24,7 +25,7 @@ fn function(subsegments: Value, more: Value) -> Value {
         "trace_id": TRACE, "id": "f1", "name": "pay", "origin": "AWS::Lambda::Function", "start_time": 100.0, "end_time": 101.0,
         "resource_arn": "arn:aws:lambda:eu-west-1:123456789012:function:pay", "subsegments": subsegments,
     });
-    for (key, value) in more.as_object().unwrap() {
+    for (key, value) in more.as_object().expect("more keys are an object") {
         segment[key] = value.clone();
     }
     json!([segment])
@@ -35,7 +36,7 @@ fn put(more: Value) -> Value {
         "id": "s1", "name": "DynamoDB", "namespace": "aws", "start_time": 100.1, "end_time": 100.2,
         "aws": {"table_name": "orders", "operation": "PutItem", "region": "eu-west-1"},
     });
-    for (key, value) in more.as_object().unwrap() {
+    for (key, value) in more.as_object().expect("more keys are an object") {
         call[key] = value.clone();
     }
     call
@@ -179,7 +180,7 @@ fn http200() -> String {
     let data = std::env::var_os("UO_DATA_DIR")
         .map(|folder| PathBuf::from(folder).join("xray/http200_stepfunctions.json"));
     if let Some(file) = data {
-        return std::fs::read_to_string(file).unwrap();
+        return std::fs::read_to_string(file).expect("the data folder has the trace");
     }
     let http = json!({"request": {"url": "https://sync-states.eu-west-1.amazonaws.com/?Action=StartSyncExecution"}, "response": {"status": 200}});
     json!([
@@ -205,6 +206,11 @@ async fn the_deepest_fault_is_the_cause_and_its_callers_are_not() {
     assert_eq!(
         (report.verdict, first(&report)),
         (Verdict::Diagnosed, Some("pay"))
+    );
+    assert_eq!(
+        report.root_cause.ranking[0].distance,
+        Some(1),
+        "from where the trace begins"
     );
     let fact = &report.facts[0];
     assert_eq!(fact.category, Category::Code);

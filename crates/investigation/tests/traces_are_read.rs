@@ -11,7 +11,7 @@ use universal_orchestrator_investigation::{
 const TRACE: &str = "1-68f622d0-2cfc080243ee63df62fc57a8";
 
 fn read(value: &Value) -> Traces {
-    Traces::from_json(&value.to_string(), Path::new("trace.json")).unwrap()
+    Traces::from_json(&value.to_string(), Path::new("trace.json")).expect("there are spans")
 }
 
 /// The answer of `BatchGetTraces` with these segments, each as a text.
@@ -24,9 +24,12 @@ fn batch(segments: &[Value]) -> Value {
 }
 
 fn find<'a>(traces: &'a Traces, kind: ResourceKind, name: &str) -> &'a Resource {
-    let mut all = traces.inventory.resources().iter();
-    all.find(|resource| resource.kind() == kind && resource.name == name)
-        .unwrap_or_else(|| panic!("{kind} {name} in {:?}", traces.inventory.resources()))
+    let all = traces.inventory.resources();
+    let found = all
+        .iter()
+        .find(|resource| resource.kind() == kind && resource.name == name);
+    assert!(found.is_some(), "{kind} {name} in {all:?}");
+    found.expect("it was found")
 }
 
 /// The HTTP-200 trace as `../shared/data/xray` has it.

@@ -4,6 +4,7 @@
 //! A [`Specialist`] is an agent of the orchestrator or a function, and a [`Step`].
 //! Strategies run steps and are steps themselves: [`Sequential`], [`Parallel`], [`Adaptive`], [`Waves`], [`Fallback`], [`Race`], [`Quorum`], and [`MapReduce`] over a stream.
 //! Resilience goes around a step and is one: [`Retry`], [`Guarded`], [`Throttled`], [`Hedged`], [`Routed`].
+//! A [`Workflow`] is a graph of steps, described in Rust or read from a file, that is checked before anything runs.
 //! A [`Facade`] calls any [`Orchestration`] by name. A [`CostTable`] says what a run cost.
 //!
 //! ```
@@ -42,6 +43,7 @@ mod resilience;
 mod result;
 mod step;
 mod strategy;
+mod workflow;
 
 pub use context::{
     ChildBuilder, ContextBuilder, ContextError, DEPTH_MAX, METADATA_MAX, OrchestrationContext,
@@ -71,4 +73,12 @@ pub use strategy::{
     Adaptive, AdaptiveCriteria, Assignment, Decision, Fallback, FallbackCounts, MapReduce, Mapped,
     Mode, NamedStep, OnFailure, Parallel, Quorum, Race, Reduced, Required, RunReport, STEPS_MAX,
     Sequential, StopReason, WaveLimits, WavePlanner, Waves,
+};
+pub use workflow::{
+    Certainty, CriticalPath, DecideError, EXPRESSION_BYTES_MAX, FILE_BYTES_MAX, FileProblem,
+    GATE_DEADLINE, GATES_MAX, GateDecision, GateId, GateView, Gates, ITERATIONS_MAX, Join,
+    LINKS_MAX, Misfit, PROBLEMS_MAX, PROGRESS_MAX, Plan, PlannedStep, Problem, ProblemKind,
+    Progress, ProgressEvent, ProgressKind, ProgressReader, Progressed, StepLibrary, StepOnFailure,
+    TYPE_DEPTH_MAX, UnknownGateId, ValueType, Workflow, WorkflowBuilder, WorkflowErrors,
+    WorkflowFileErrors, WorkflowReport, WorkflowSpec, WorkflowStep,
 };

@@ -19,11 +19,11 @@ const POLL: Duration = Duration::from_millis(20);
 const LINES_KEPT: usize = 20;
 
 /// Built once for the workspace and run by path: `cargo run -p` would compile the dependencies again for the
-/// features of one package, and the release profile again beside the bench profile of the step before.
+/// features of one package, and the release profile again beside the profile of the step before.
 const BUILD: &[&str] = &[
     "build",
     "--profile",
-    "bench",
+    "ci",
     "--workspace",
     "--examples",
     "--locked",

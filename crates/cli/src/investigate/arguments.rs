@@ -33,6 +33,9 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
+  One of the recordings of the repository; it brings its graph and its normal operation along:
+    investigate incident examples/incidents/lock-contention
+
   The front end got slow; which node made it so?
     investigate incident low_traffic/train/issue_3 \\
       --graph low_traffic/graph.csv --baseline low_traffic/noissue/metrics.csv
@@ -112,9 +115,9 @@ pub(crate) struct RecordedIncident {
     #[arg(long, value_name = "FILE")]
     pub(crate) graph: Option<PathBuf>,
 
-    /// Metrics of normal operation to compare with
+    /// Metrics of normal operation to compare with [default: baseline.csv in the folder, if it is there]
     ///
-    /// Without it the incident is compared with its own rows before the onset, which is less sure.
+    /// Without one the incident is compared with its own rows before the onset, which is less sure.
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
 

@@ -66,11 +66,11 @@ impl Failure {
             | Self::Trace(_)
             | Self::Request(_)
             | Self::Open { .. }
+            | Self::Ask(_)
+            | Self::Prometheus(_)
             | Self::ReadReport(..)
             | Self::ReportSize(_)
-            | Self::NoReport(..)
-            | Self::Ask(_)
-            | Self::Prometheus(_) => 3,
+            | Self::NoReport(..) => 3,
             _ => 4,
         })
     }

@@ -1,7 +1,7 @@
 //! The proving ground: how often the cause is found, how often a healthy window is blamed, and what the confidence is worth.
 //!
 //! Faults of every kind are injected at every node of recorded normal operation and carried along the call graph;
-//! recorded incidents and healthy windows come on top.
+//! recorded incidents and healthy windows come on top. The recordings of this repository come first, each by itself.
 //! Even seeds in even windows are for fitting, odd seeds in odd windows for judging: the table shows the latter.
 //!
 //! ```text
@@ -11,6 +11,7 @@
 
 mod fit;
 mod inject;
+mod own;
 mod samples;
 mod table;
 
@@ -25,9 +26,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .windows(2)
         .find(|pair| pair[0] == "--seeds")
         .map_or(Ok(16), |pair| pair[1].parse())?;
+    own::print()?;
     let Some(data) = std::env::var_os("UO_DATA_DIR").map(PathBuf::from) else {
         println!(
-            "UO_DATA_DIR is not set: it names the folder that holds petshop/; nothing was measured"
+            "UO_DATA_DIR is not set: it names the folder that holds petshop/; nothing else was measured"
         );
         return Ok(());
     };

@@ -22,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) topology: Topology,
     /// The target's place in `nodes`, when there is a target.
     pub(crate) target: Option<usize>,
+    /// Where distances are counted from: the target, or else the node at which all traces begin, if it is one.
+    pub(crate) entry: Option<usize>,
     /// Rows that end before the onset.
     pub(crate) before: Vec<usize>,
     /// All other rows.
@@ -53,7 +55,7 @@ impl Case {
         let after: Vec<usize> = (before.len()..rows).collect();
         let (symptom, telling) = Symptom::of(&incident, &before, &after);
         let place = |name: &Arc<str>| nodes.partition_point(|node| node < name);
-        let resources = resources.iter().map(place).collect();
+        let resources: Vec<usize> = resources.iter().map(place).collect();
         let kinds = incident
             .resources
             .resources()
@@ -61,6 +63,7 @@ impl Case {
             .map(Resource::kind)
             .collect();
         Self {
+            entry: target.or_else(|| entry_of_traces(&incident, &resources)),
             resources,
             kinds,
             incident,
@@ -204,6 +207,15 @@ fn add_nodes_of_logs_and_events(nodes: &mut Vec<Arc<str>>, incident: &Incident) 
 
 fn larger(most: Option<f64>, value: f64) -> Option<f64> {
     Some(most.map_or(value, |most| most.max(value)))
+}
+
+/// The node of the first spans of all traces.
+fn entry_of_traces(incident: &Incident, nodes: &[usize]) -> Option<usize> {
+    let spans = incident.traces.iter().flat_map(|trace| &trace.spans);
+    let roots = spans.filter(|span| span.parent.is_none());
+    let mut entries = roots.map(|span| span.resource.map(|own| nodes[own]));
+    let first = entries.next()??;
+    entries.all(|entry| entry == Some(first)).then_some(first)
 }
 
 /// Rows whose interval ends by the time of the target; the first when there are none, or when all of them do.

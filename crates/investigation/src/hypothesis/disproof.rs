@@ -187,6 +187,7 @@ impl Court<'_> {
                     bound,
                     ..
                 } => (metric, bound.unwrap_or(f64::midpoint(*reference, *value))),
+                // Other kinds of facts claim nothing of a recorded value.
                 _ => continue,
             };
             let Some(median) = self.median(node, metric) else {

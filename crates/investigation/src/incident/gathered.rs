@@ -20,12 +20,6 @@ pub struct Gathered {
     pub telemetry: Telemetry,
     /// What was measured in normal operation.
     pub baseline: Option<Telemetry>,
-    /// Logs of nodes.
-    pub logs: Vec<LogSummary>,
-    /// What was changed.
-    pub events: Vec<Event>,
-    /// Machines that were sampled.
-    pub hosts: Vec<HostReading>,
     /// The resources that it names. One that another source names too is one.
     pub resources: Vec<Resource>,
     /// Traces; the `resource` of a span is a place in `resources`.
@@ -34,6 +28,12 @@ pub struct Gathered {
     pub thresholds: Option<Thresholds>,
     /// What somebody asked.
     pub requests: Vec<Request>,
+    /// Logs of nodes.
+    pub logs: Vec<LogSummary>,
+    /// What was changed.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
     /// Reads that failed.
     pub unknown: Vec<Unknown>,
     /// What the source met and worked around, in words for the report.
@@ -62,13 +62,13 @@ impl Incident {
             calls,
             telemetry,
             baseline,
-            logs,
-            events,
-            hosts,
             resources,
             traces,
             thresholds,
             requests,
+            logs,
+            events,
+            hosts,
             unknown,
             notes,
         } = source;
@@ -79,14 +79,14 @@ impl Incident {
             (own @ None, other) => *own = other,
             (Some(_), None) => {}
         }
-        self.logs.extend(logs);
-        self.events.extend(events);
-        self.hosts.extend(hosts);
         self.add_resources(resources, traces);
         if let Some(thresholds) = thresholds {
             self.thresholds = thresholds;
         }
         self.requests.extend(requests);
+        self.logs.extend(logs);
+        self.events.extend(events);
+        self.hosts.extend(hosts);
         self.unknown.extend(unknown);
         self.notes.extend(notes);
     }

@@ -47,14 +47,6 @@ pub struct Incident {
     pub baseline: Option<Telemetry>,
     /// Who calls whom.
     pub graph: CallGraph,
-    /// Logs of nodes. Several of one node are all looked at.
-    pub logs: Vec<LogSummary>,
-    /// What was changed, in any order.
-    pub events: Vec<Event>,
-    /// Machines that were sampled.
-    pub hosts: Vec<HostReading>,
-    /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
-    pub check_up: bool,
     /// The resources that the sources name, each once.
     pub resources: Inventory,
     /// From which values on a setting or state of a resource is worth a fact.
@@ -63,6 +55,14 @@ pub struct Incident {
     pub traces: Vec<Trace>,
     /// What somebody asked.
     pub requests: Vec<Request>,
+    /// Logs of nodes. Several of one node are all looked at.
+    pub logs: Vec<LogSummary>,
+    /// What was changed, in any order.
+    pub events: Vec<Event>,
+    /// Machines that were sampled.
+    pub hosts: Vec<HostReading>,
+    /// Nobody complained: it is only looked whether all is well. Then nothing beyond its bounds means that there is no fault.
+    pub check_up: bool,
     /// Reads of the sources that failed.
     pub unknown: Vec<Unknown>,
     /// What the sources met and worked around, in words for the report.

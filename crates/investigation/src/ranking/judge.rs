@@ -106,8 +106,8 @@ pub(crate) fn judge(
     if !disproven.is_empty() {
         elsewhere = hand_on(&mut masses, elsewhere, disproven);
     }
-    let distances = match case.target {
-        Some(target) => case.topology.distances(target),
+    let distances = match case.entry {
+        Some(entry) => case.topology.distances(entry),
         None => vec![None; case.nodes.len()],
     };
     let mut nodes: Vec<JudgedNode> = features

@@ -36,10 +36,7 @@ pub(crate) fn build(
     facts.sort_by(by_weight);
     let evidence = Evidence::of(case, observations);
     let (judged, mut hypotheses) = tried(case, &evidence, &facts);
-    let verdict = match verdict(case, &judged) {
-        Verdict::NoFault if !judged.by_metric && facts.is_empty() => Verdict::InsufficientEvidence,
-        verdict => verdict,
-    };
+    let verdict = verdict(case, &judged, &facts);
     let mut ranking = ranking(case, &judged);
     let next_probes = match verdict {
         Verdict::Diagnosed => Vec::new(),
@@ -156,15 +153,15 @@ fn by_weight(a: &Fact, b: &Fact) -> Ordering {
 const FACT_WEIGHT_MIN: f64 = 3.0;
 
 /// Without a judged metric the answer is never "no fault", because nothing was compared with normal operation;
-/// but for a check-up, because its bounds do not depend on what is normal.
-pub(crate) fn verdict(case: &Case, judged: &Judged) -> Verdict {
+/// but for a check-up that read something, because its bounds do not depend on what is normal.
+pub(crate) fn verdict(case: &Case, judged: &Judged, facts: &[Fact]) -> Verdict {
     let first = judged.nodes.first().map_or(0.0, |first| first.confidence);
     let weight = judged.nodes.first().map_or(0.0, |first| first.weight);
     match Verdict::of(1.0 - judged.no_fault, first) {
-        Verdict::NoFault if case.incident.check_up => Verdict::NoFault,
         Verdict::Diagnosed if !judged.by_metric && weight < FACT_WEIGHT_MIN => {
             Verdict::InsufficientEvidence
         }
+        Verdict::NoFault if case.incident.check_up && !facts.is_empty() => Verdict::NoFault,
         Verdict::NoFault if !judged.by_metric || case.nodes.is_empty() => {
             Verdict::InsufficientEvidence
         }

@@ -142,7 +142,7 @@ pub struct RankedNode {
     pub node: String,
     /// Probability that it is the cause, 0 to 1.
     pub confidence: f64,
-    /// Calls between the target and the node; `null` when no chain of calls leads there.
+    /// Calls between the target, or where all traces begin, and the node; `null` when no chain of calls leads there.
     pub distance: Option<u32>,
     /// Its confidence before facts were weighed.
     pub prior: f64,

@@ -134,15 +134,19 @@ fn after<'a>(words: &[Word<'a>], count: usize) -> Option<(Word<'a>, bool)> {
     if type_at(&words[count..]).is_some() && !marked {
         return None;
     }
-    if marked || next.quoted {
-        return (is_form(next.text) && !(is_everyday(next) && !next.quoted))
-            .then_some((*next, true));
+    if next.quoted {
+        return is_form(next.text).then_some((*next, true));
     }
+    if marked {
+        let name = is_form(next.text) && !is_everyday(next);
+        return name.then_some((*next, true));
+    }
+    let named = distinct(next);
     let verb = next.text.ends_with("ing") || next.text.ends_with("ed");
-    let plain = is_name(next)
-        && !(verb && !distinct(next))
-        && !next.text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| (*next, distinct(next)))
+    if !is_name(next) || (verb && !named) {
+        return None;
+    }
+    Some((*next, named))
 }
 
 fn is_name(word: &Word<'_>) -> bool {
@@ -174,7 +178,11 @@ fn distinct(word: &Word<'_>) -> bool {
     word.quoted
         || word.text.contains(['-', '_', '.', '/'])
         || word.text.bytes().any(|byte| byte.is_ascii_digit())
-        || word.text[1..].bytes().any(|byte| byte.is_ascii_uppercase())
+        || word
+            .text
+            .bytes()
+            .skip(1)
+            .any(|byte| byte.is_ascii_uppercase())
             && word.text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
@@ -260,6 +268,7 @@ mod tests {
             "no service was named",
             "function",
             "queue 42",
+            "é service",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

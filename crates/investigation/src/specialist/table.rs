@@ -21,9 +21,6 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &Errors,
     &Traffic,
     &Saturation,
-    &Logs,
-    &Events,
-    &Host,
     &Traces,
     &Reported,
     &resources::LAMBDA,
@@ -44,6 +41,9 @@ pub(crate) const SPECIALISTS: &[Expert] = &[
     &resources::NETWORK,
     &resources::HOST,
     &resources::GENERIC,
+    &Logs,
+    &Events,
+    &Host,
 ];
 
 /// The names of all specialists, in the order of reports.

@@ -88,7 +88,7 @@ impl CostTable {
             estimate: step.estimate(),
             actual: step.result().cost(),
         };
-        Self::new(report.steps().iter().map(row).collect())
+        Self::of_rows(report.steps().iter().map(row).collect())
     }
 
     /// What steps are expected to cost, before they run.
@@ -101,10 +101,10 @@ impl CostTable {
             estimate: step.estimate(),
             actual: Amount::default(),
         };
-        Self::new(steps.iter().map(row).collect())
+        Self::of_rows(steps.iter().map(row).collect())
     }
 
-    fn new(steps: Vec<CostRow>) -> Self {
+    pub(crate) fn of_rows(steps: Vec<CostRow>) -> Self {
         let sum = |of: fn(&CostRow) -> Amount| {
             steps
                 .iter()

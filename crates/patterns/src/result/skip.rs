@@ -32,6 +32,11 @@ pub enum SkipReason {
         /// That step.
         step: String,
     },
+    /// A step that it builds on was skipped.
+    DependencySkipped {
+        /// That step.
+        step: String,
+    },
     /// It said that the input is nothing for it.
     Declined {
         /// Why.
@@ -49,6 +54,9 @@ impl fmt::Display for SkipReason {
             Self::NotNeeded => f.write_str("what was found before is enough"),
             Self::ConditionFalse => f.write_str("its condition was false"),
             Self::DependencyFailed { step } => write!(f, "step {step}, which it needs, failed"),
+            Self::DependencySkipped { step } => {
+                write!(f, "step {step}, which it needs, was skipped")
+            }
             Self::Declined { detail } => write!(f, "declined: {detail}"),
         }
     }

@@ -22,6 +22,7 @@ pub use quorum::Quorum;
 pub use race::Race;
 pub use report::{Decision, Mode, NamedStep, RunReport, StopReason};
 pub use sequential::Sequential;
+pub(crate) use steps::{may_begin, overdrawn, stops};
 pub use waves::{Assignment, WaveLimits, WavePlanner, Waves};
 
 /// The most steps that one strategy runs over; those beyond are refused when it is made.

@@ -21,7 +21,7 @@ pub(super) fn named<I: Send + 'static, O: Send + 'static>(
 }
 
 /// Whether another step may begin after so many; why it is skipped otherwise.
-pub(super) fn may_begin(
+pub(crate) fn may_begin(
     context: &OrchestrationContext,
     done: usize,
     stopped: &mut Option<StopReason>,
@@ -40,7 +40,7 @@ pub(super) fn may_begin(
 }
 
 /// Why what a step came to ends the run.
-pub(super) fn stops<O>(
+pub(crate) fn stops<O>(
     context: &OrchestrationContext,
     on_failure: OnFailure,
     step: &str,
@@ -66,7 +66,7 @@ pub(super) fn stops<O>(
 }
 
 /// Whether the run's account was overdrawn.
-pub(super) fn overdrawn(context: &OrchestrationContext) -> Option<StopReason> {
+pub(crate) fn overdrawn(context: &OrchestrationContext) -> Option<StopReason> {
     let account = context.account().filter(|account| account.overdrawn)?;
     let detail = format!("account {} is overdrawn", account.account);
     Some(StopReason::Budget { detail })

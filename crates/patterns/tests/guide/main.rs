@@ -6,6 +6,7 @@ mod patterns;
 mod registered;
 mod resilience;
 mod start;
+mod workflow;
 
 use std::path::Path;
 
@@ -70,6 +71,7 @@ fn every_rust_block_is_run() {
         include_str!("registered.rs"),
         include_str!("resilience.rs"),
         include_str!("start.rs"),
+        include_str!("workflow.rs"),
     ];
     let sources: Vec<_> = sources.into_iter().map(lines_only).collect();
     let mut count = 0;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::budget::ledger::{Ledger, Path};
-use crate::budget::{Amount, BudgetError};
+use crate::budget::{Amount, BudgetError, Ledger, Path};
 
 /// What one attempt holds reserved. Dropped unsettled, the whole of it is charged: the agent is lost and may have spent it.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::budget::{AccountId, Amount, Hold, Shortage};
+use crate::budget::{AccountId, Amount, Hold, Path, Shortage};
 use crate::clock::Stamp;
 use crate::engine::pools::{ClassIx, Reach};
 use crate::engine::queue::Spot;
@@ -10,9 +10,6 @@ use crate::engine::tasks::{Place, TaskEntry};
 use crate::engine::{AgentKey, Engine, Launch, TaskKey, Work};
 use crate::id::Tenant;
 use crate::task::{FailureKind, Refusal, Task, TaskEvent, TaskFailure, TaskRecord};
-
-/// The accounts that a task draws on.
-type Path = Arc<[AccountId]>;
 
 /// What an attempt reserves: one call, and the estimate.
 pub(super) fn amount_of(task: &Task) -> Amount {
@@ -74,7 +71,7 @@ impl Engine {
     /// The accounts of a task that was accepted; its tenant's is that of the present day.
     fn accounts_today(&mut self, task: TaskKey) -> Option<Path> {
         let entry = self.tasks.entries.get(task)?;
-        let accounts = Arc::clone(entry.cold.as_ref()?.accounts.as_ref()?);
+        let accounts = entry.cold.as_ref()?.accounts.clone()?;
         let past = |account: &AccountId| match account {
             AccountId::TenantDay(_, day) => *day != self.wall.utc_day(),
             _ => false,
@@ -88,7 +85,7 @@ impl Engine {
         });
         let today: Path = today.collect();
         let entry = self.tasks.entries.get_mut(task)?;
-        entry.cold_mut().accounts = Some(Arc::clone(&today));
+        entry.cold_mut().accounts = Some(today.clone());
         Some(today)
     }
 
@@ -108,7 +105,7 @@ impl Engine {
     ) -> Result<Option<Hold>, Box<Shortage>> {
         let path = match (accounts, self.cap_of(agent)) {
             (None, None) => return Ok(None),
-            (Some(accounts), None) => Arc::clone(accounts),
+            (Some(accounts), None) => accounts.clone(),
             (accounts, Some(cap)) => accounts
                 .map_or(&[AccountId::Global][..], |a| &a[..])
                 .iter()

@@ -9,7 +9,7 @@ use serde_json::Value;
 use slotmap::SlotMap;
 
 use crate::agent::AttemptCell;
-use crate::budget::{AccountId, Amount, Hold};
+use crate::budget::{AccountId, Amount, Hold, Path};
 use crate::clock::Stamp;
 use crate::engine::effects::Signal;
 use crate::engine::pools::ClassIx;
@@ -93,7 +93,7 @@ pub(crate) struct Cold {
     pub(crate) due: Stamp,
     /// Since when nobody registered could do it.
     pub(crate) unroutable_since: Stamp,
-    pub(crate) accounts: Option<Arc<[AccountId]>>,
+    pub(crate) accounts: Option<Path>,
     /// Reservation of an external attempt; an in-process one has it in its cell.
     pub(crate) hold: Option<Hold>,
     pub(crate) spent: Amount,

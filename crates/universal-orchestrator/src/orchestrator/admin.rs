@@ -111,8 +111,10 @@ impl UniversalOrchestrator {
     pub fn close_run(&self, run: &RunId) -> Result<AccountView, BudgetError> {
         let account = AccountId::Run(run.clone());
         let closed = self.shared.ledger.close(&account);
-        // Tasks that waited for it wait no longer.
-        self.shared.with_engine(|_, _| ());
+        if self.shared.ledger.has_freed() {
+            // Tasks that waited for it wait no longer.
+            self.shared.with_engine(|_, _| ());
+        }
         closed.ok_or_else(|| BudgetError::UnknownRun { run: run.clone() })
     }
 

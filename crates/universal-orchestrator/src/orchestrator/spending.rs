@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::budget::{AccountId, Amount, BudgetError, Hold};
+use crate::budget::{AccountId, Amount, BudgetError, Hold, Path};
 use crate::id::{RunId, Tenant};
 use crate::orchestrator::UniversalOrchestrator;
 use crate::orchestrator::shared::Shared;
@@ -35,7 +35,7 @@ impl UniversalOrchestrator {
 #[derive(Clone)]
 pub struct Spending {
     shared: Arc<Shared>,
-    path: Arc<[AccountId]>,
+    path: Path,
 }
 
 impl Spending {
@@ -45,15 +45,19 @@ impl Spending {
         &self.path
     }
 
+    /// The narrowest of the accounts that a bill has overdrawn: it refuses everything further.
+    #[must_use]
+    pub fn overdrawn(&self) -> Option<&AccountId> {
+        let at = self.shared.ledger.overdrawn(&self.path)?;
+        self.path.get(at)
+    }
+
     /// Sets an amount aside for one piece of work. It does not wait for room.
     ///
     /// # Errors
     /// [`BudgetError`] when an account has no room; nothing was reserved then.
     pub fn begin(&self, estimate: Amount) -> Result<SpendingHold, BudgetError> {
-        let hold = self
-            .shared
-            .ledger
-            .hold_now(Arc::clone(&self.path), estimate)?;
+        let hold = self.shared.ledger.hold_now(self.path.clone(), estimate)?;
         Ok(SpendingHold {
             shared: Arc::clone(&self.shared),
             hold,
@@ -64,7 +68,7 @@ impl Spending {
 impl fmt::Debug for Spending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Spending")
-            .field("accounts", &self.path)
+            .field("accounts", &self.accounts())
             .finish_non_exhaustive()
     }
 }

@@ -55,7 +55,8 @@ pub struct IncidentFiles {
 }
 
 impl IncidentFiles {
-    /// An incident's folder: `metrics.csv`, `target.json`, and `graph.csv` unless [`graph`](Self::graph) names another.
+    /// An incident's folder: `metrics.csv`, `target.json`, `graph.csv` unless [`graph`](Self::graph) names another,
+    /// and `baseline.csv` if it is there and [`baseline`](Self::baseline) names no other.
     /// It may also hold `logs/`, `events.json` and `events.csv`.
     #[must_use]
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
@@ -73,7 +74,7 @@ impl IncidentFiles {
         self
     }
 
-    /// The metrics file of normal operation. Without one the incident is compared with its own first rows.
+    /// The metrics file of normal operation. Without one and without `baseline.csv` the incident is compared with its own first rows.
     #[must_use]
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
@@ -91,8 +92,10 @@ impl IncidentFiles {
         let telemetry = metrics::read(&self.folder.join("metrics.csv"), &mut notes)?;
         let own = self.folder.join("graph.csv");
         let graph = graph::read(self.graph.as_deref().unwrap_or(&own), &mut notes)?;
+        let own = self.folder.join("baseline.csv");
         let baseline = match &self.baseline {
             Some(file) => Some(metrics::read(file, &mut notes)?),
+            None if own.exists() => Some(metrics::read(&own, &mut notes)?),
             None => None,
         };
         let resources = resources::of_folder(&self.folder)?;
@@ -108,9 +111,7 @@ impl IncidentFiles {
             incident.add(source);
         }
         beside::read(&self.folder, &mut incident, &mut notes)?;
-        let mut all = notes.finish();
-        all.append(&mut incident.notes);
-        incident.notes = all;
+        incident.notes.splice(0..0, notes.finish());
         Ok(incident)
     }
 }

@@ -54,6 +54,7 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
         story::explanation(out, report, explanation)?;
     }
     told::asked(out, report)?;
+    told::resources(out, report)?;
     if !report.next_probes.is_empty() {
         writeln!(out, "\nLook next at:")?;
         for probe in &report.next_probes {

@@ -378,18 +378,40 @@ fn sentence(
         _ => format!("{called} failed, and nothing beneath it did"),
     };
     let mut text = what;
-    if let Some(exception) = exception {
-        let class = exception.class.as_deref().unwrap_or("exception");
-        let message = exception.message.as_deref().unwrap_or("without a message");
-        text = format!("{text}: {class}: {}", cut(message));
-        if let Some(at) = &exception.thrown_at {
-            text = format!("{text}, thrown at {at}");
+    match (kind, exception) {
+        // The message says the same again; only its reason is new.
+        (
+            FactKind::PermissionDenied {
+                principal: Some(_), ..
+            },
+            Some(exception),
+        ) => {
+            if let Some(reason) = reason(exception.message.as_deref().unwrap_or("")) {
+                text = format!("{text}, {}", cut(reason));
+            }
         }
+        (_, Some(exception)) => {
+            let class = exception.class.as_deref().unwrap_or("exception");
+            let message = exception.message.as_deref().unwrap_or("without a message");
+            text = format!("{text}: {class}: {}", cut(message));
+            if let Some(at) = &exception.thrown_at {
+                text = format!("{text}, thrown at {at}");
+            }
+        }
+        (_, None) => {}
     }
     if handled {
         text.push_str("; its caller went on");
     }
     text
+}
+
+/// Why something was denied, in the words of the message.
+fn reason(message: &str) -> Option<&str> {
+    [" because ", " with an explicit deny"]
+        .iter()
+        .find_map(|mark| message.find(mark))
+        .map(|at| message[at..].trim())
 }
 
 /// At most 300 characters of a message.
