@@ -11,7 +11,7 @@ use universal_orchestrator_patterns::{OrchestrationContext, Workflow, WorkflowRe
 
 async fn run(log: &str, decision: Option<&'static str>) -> (WorkflowReport, Duration) {
     let workflow = Workflow::from_toml(log_triage::WORKFLOW, &log_triage::library());
-    let workflow = workflow.unwrap_or_else(|errors| panic!("{errors}"));
+    let workflow = workflow.unwrap();
     let builder = UniversalOrchestrator::builder().without_linked_plugins();
     let orchestrator = builder.start().await.unwrap();
     log_triage::register(&orchestrator).await.unwrap();
