@@ -190,6 +190,55 @@ fn spans_form_a_tree_whatever_their_order_and_circles_are_cut() {
 }
 
 #[test]
+fn spans_of_opentelemetry_are_read_too() {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let span = |id: &str, parent: &str, name: &str, kind: u8, more: Value| {
+        let mut span = json!({"traceId": "5b8aa5a2d2c872e8321cf37308d69df2", "spanId": id, "parentSpanId": parent, "name": name, "kind": kind,
+            "startTimeUnixNano": "1544712660000000000", "endTimeUnixNano": "1544712661500000000"});
+        for (key, value) in more.as_object().unwrap() {
+            span[key] = value.clone();
+        }
+        span
+    };
+    let traces = read(&json!({"resourceSpans": [
+        {"resource": {"attributes": [text("service.name", "front")]}, "scopeSpans": [{"spans": [
+            span("a1", "", "GET /buy", 2, json!({})),
+            span("a2", "a1", "POST", 3, json!({"attributes": [text("server.address", "pay.internal")]})),
+        ]}]},
+        {"resource": {"attributes": [text("service.name", "pay")]}, "scopeSpans": [{"spans": [
+            span("b1", "a2", "POST /pay", 2, json!({"status": {"code": 2}, "events": [{"name": "exception",
+                "attributes": [text("exception.type", "KeyError"), text("exception.message", "'currency'")]}]})),
+            span("b2", "b1", "PutItem", 3, json!({"attributes": [text("rpc.system", "aws-api"), text("rpc.service", "DynamoDB"), text("rpc.method", "PutItem"),
+                {"key": "aws.dynamodb.table_names", "value": {"arrayValue": {"values": [{"stringValue": "orders"}]}}}]})),
+            span("b3", "b1", "SELECT", 3, json!({"attributes": [text("db.system", "postgresql"), text("db.name", "shop"), text("server.address", "db.local"),
+                {"key": "http.status_code", "value": {"intValue": "503"}}]})),
+        ]}]},
+    ]}));
+    let spans = &traces.traces[0].spans;
+    assert_eq!(spans.len(), 5);
+    assert_eq!(spans[0].duration(), Some(1.5));
+    for (kind, name) in [
+        (ResourceKind::Application, "front"),
+        (ResourceKind::Application, "pay"),
+        (ResourceKind::DynamoDb, "orders"),
+        (ResourceKind::Database, "shop@db.local"),
+    ] {
+        find(&traces, kind, name);
+    }
+    assert_eq!(
+        traces.inventory.resources().len(),
+        4,
+        "the call is of what answered it"
+    );
+    let thrown = spans.iter().find(|span| span.id == "b1").unwrap();
+    assert!(thrown.fault);
+    assert_eq!(thrown.exceptions[0].class.as_deref(), Some("KeyError"));
+    assert!(spans.iter().any(|span| span.sql.is_some() && span.fault));
+    let odd = json!({"resourceSpans": [1, {"scopeSpans": [{"spans": [1, {}]}]}]});
+    assert!(Traces::from_json(&odd.to_string(), Path::new("odd")).is_err());
+}
+
+#[test]
 fn damaged_documents_cost_themselves_only() {
     let mut answer = http200();
     answer["Traces"][0]["Segments"][1]["Document"] = json!("{\"id\": \"3e3a");

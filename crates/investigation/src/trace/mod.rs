@@ -3,6 +3,7 @@
 mod discovery;
 mod error;
 mod names;
+mod otlp;
 mod path;
 mod read;
 mod segment;

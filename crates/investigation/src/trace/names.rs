@@ -53,7 +53,7 @@ fn of_segment(span: &TraceSpan) -> Named {
     if span.inferred && route(origin).kind != ResourceKind::Application {
         return of_aws_call(span, origin);
     }
-    let mut resource = Resource::named(origin, &*span.name);
+    let mut resource = Resource::named(origin, span.service.as_deref().unwrap_or(&span.name));
     if let Some(arn) = &arn {
         let of_arn = Resource::of_arn(arn);
         // A machine's ARN names where an application runs, not the application.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::discovery;
 use super::error::{TraceError, TraceErrorKind};
+use super::otlp;
 use super::segment::{self, Loose};
 use super::span::{Trace, TraceSpan};
 use crate::resource::{Inventory, Resource};
@@ -203,6 +204,14 @@ impl Gathering {
                 self.limited.extend(id.clone());
             }
             self.value(segments, id.as_deref());
+        } else if let Some(Value::Array(resources)) =
+            otlp::DOCUMENTS.iter().find_map(|key| object.remove(*key))
+        {
+            for resource in &resources {
+                otlp::spans(resource, &mut self.loose, &mut self.notes);
+            }
+        } else if let Some(trace @ Value::Object(_)) = object.remove("trace") {
+            self.value(trace, None);
         } else if let Some(document) = object.remove("Document") {
             self.value(document, trace_id);
         } else if object.contains_key("id") || object.contains_key("start_time") {

@@ -96,6 +96,7 @@ fn span(
         id,
         parent: None,
         name,
+        service: None,
         is_segment,
         inferred: flag(document, "inferred"),
         origin: text(document, "origin"),

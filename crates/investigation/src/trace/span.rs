@@ -14,7 +14,7 @@ pub struct Trace {
     pub limit_exceeded: bool,
 }
 
-/// One span: a segment or subsegment of X-Ray.
+/// One span: a segment or subsegment of X-Ray, or a span of OpenTelemetry.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TraceSpan {
@@ -24,6 +24,8 @@ pub struct TraceSpan {
     pub parent: Option<usize>,
     /// Its name.
     pub name: String,
+    /// The service that sent it, where that is not its name.
+    pub service: Option<String>,
     /// Whether it is a segment, which a service of its own sent, or is inferred from its caller.
     pub is_segment: bool,
     /// Whether X-Ray inferred it from the caller's side.
