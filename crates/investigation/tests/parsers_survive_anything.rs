@@ -1,4 +1,5 @@
 //! Whatever bytes come in, parsers of logs, events and answers return a value or a typed error.
+#![allow(clippy::unwrap_used, reason = "a test that fails ends")]
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
 //! Answers of Prometheus, Loki and Tempo, from recorded bytes and from a server that behaves badly.
+#![allow(clippy::unwrap_used, reason = "a test that fails ends")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

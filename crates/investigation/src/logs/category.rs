@@ -127,7 +127,7 @@ pub(crate) fn category_of(message: &str) -> Option<Category> {
     let says = |phrase: &&str| message.contains(*phrase) && !negated(&message, phrase);
     PHRASES
         .iter()
-        .find(|(_, phrases)| phrases.iter().any(|phrase| says(&phrase)))
+        .find(|(_, phrases)| phrases.iter().any(says))
         .map(|(category, _)| *category)
 }
 

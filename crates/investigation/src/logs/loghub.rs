@@ -2,6 +2,7 @@
 //! holds `loghub/`; without it this test says so and checks nothing.
 #![allow(
     clippy::print_stderr,
+    clippy::unwrap_used,
     reason = "a test that checks nothing says so, and one that measures says what"
 )]
 
