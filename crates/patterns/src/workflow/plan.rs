@@ -291,7 +291,7 @@ impl fmt::Display for Plan {
             }
             match &step.certainty {
                 Certainty::Certain => writeln!(f)?,
-                Certainty::Depends { on } => writeln!(f, ", if {} says so", on.join(", "))?,
+                Certainty::Depends { on } => writeln!(f, ", depends on {}", on.join(", "))?,
                 Certainty::Skipped { by } => writeln!(f, ", skipped by {by}")?,
             }
         }

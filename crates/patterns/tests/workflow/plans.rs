@@ -70,8 +70,8 @@ plan of release
    2  lint, up to 3 times, 50ms
    2  nightly, skipped by nightly
    3  approve, waits for a decision
-   4  publish, if publish says so
-   5  announce, if publish says so
+   4  publish, depends on publish
+   5  announce, depends on publish
    5  clean
 critical path: 800ms, build -> test (4 steps without an expected duration)
 ";
