@@ -8,6 +8,16 @@ use crate::budget::{Amount, Limits, Unit};
 
 /// The largest mantissa of a [`Decimal`]: 96 bits.
 const MANTISSA_MAX: u128 = (1 << 96) - 1;
+/// The powers of ten up to the most digits after the point.
+const POWERS: [u128; 29] = {
+    let mut powers = [1; 29];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// The longest [`Duration`] in nanoseconds.
 const NANOS_MAX: u128 = (u64::MAX as u128) * NANOS_PER_SECOND + (NANOS_PER_SECOND - 1);
@@ -46,8 +56,8 @@ impl Money {
     fn aligned(self, other: Self) -> Option<(u128, u128, u32)> {
         let scale = self.scale.max(other.scale);
         let finer = |money: Self| {
-            let factor = 10_u128.checked_pow(scale - money.scale)?;
-            let mantissa = money.mantissa.checked_mul(factor)?;
+            let factor = POWERS.get((scale - money.scale) as usize)?;
+            let mantissa = money.mantissa.checked_mul(*factor)?;
             (mantissa <= MANTISSA_MAX).then_some(mantissa)
         };
         Some((finer(self)?, finer(other)?, scale))
