@@ -356,3 +356,18 @@ async fn p4_a_trace_that_was_not_delivered_is_unknown() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_that_is_there_needs_no_fetching() {
+    let traces = Traces::from_json(&http200(), Path::new("t")).unwrap();
+    let words = format!("see {TRACE} and 1-68f622d0-ffffffffffffffffffffffff");
+    let request = Request::from_text(&words, NOW).unwrap();
+    let report = report(Incident::of(None, [request.into(), traces.into()])).await;
+    let fetched: Vec<&str> = report
+        .next_probes
+        .iter()
+        .filter(|probe| probe.node.starts_with("1-"))
+        .map(|probe| &*probe.node)
+        .collect();
+    assert_eq!(fetched, ["1-68f622d0-ffffffffffffffffffffffff"]);
+}

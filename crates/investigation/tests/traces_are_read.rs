@@ -70,6 +70,19 @@ fn p3_resources_are_discovered_from_subsegments_namespaces_and_urls_and_the_stag
 }
 
 #[test]
+fn p3_the_stage_is_read_from_the_arn_alone() {
+    let traces = read(
+        &json!([{"trace_id": TRACE, "id": "a", "name": "orders-api/test", "origin": "AWS::ApiGateway::Stage",
+        "start_time": 1.0, "end_time": 2.0, "resource_arn": "arn:aws:apigateway:eu-west-1::/restapis/a1/stages/test"}]),
+    );
+    let api = find(&traces, ResourceKind::ApiGateway, "orders-api");
+    assert_eq!(
+        (api.id.as_deref(), api.stage.as_deref()),
+        (Some("a1"), Some("test"))
+    );
+}
+
+#[test]
 fn p3_the_data_folder_has_the_same_trace() {
     let Some(folder) = std::env::var_os("UO_DATA_DIR") else {
         println!("skipped: UO_DATA_DIR is not set");
