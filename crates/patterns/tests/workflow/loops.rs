@@ -156,6 +156,8 @@ async fn conditions_read_data_status_and_the_input() {
                 .gives(ValueType::record([("findings", findings)])),
             )
             .step(WorkflowStep::run("soft", fails("soft")).on_failure(StepOnFailure::Continue))
+            .step(constant("whole", json!(2)).gives(ValueType::Number))
+            .step(when("yes_number", "steps.whole + 0.5 > 2.0"))
             .step(when("yes_exists", "steps.scan.findings.exists(f, f.severity == 'high' && f.count > 1)"))
             .step(when("yes_size", "size(steps.scan.findings.filter(f, f.count > 5)) == 1"))
             .step(when("yes_map", "9 in steps.scan.findings.map(f, f.count)"))
@@ -167,7 +169,7 @@ async fn conditions_read_data_status_and_the_input() {
             .step(when("bad_null", "steps.soft.missing == 1")),
     );
     let report = workflow.report(&context(&o), json!({"deep": true})).await;
-    for (step, status) in crate::statuses(&report).into_iter().skip(2) {
+    for (step, status) in crate::statuses(&report).into_iter().skip(3) {
         let expected = match step.split('_').next() {
             Some("yes") => "success",
             Some("no") => "skipped: its condition was false",
