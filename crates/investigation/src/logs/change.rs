@@ -287,9 +287,9 @@ mod tests {
 
     #[test]
     fn bursts_as_before_are_no_surge() {
-        // 60 lines at once every five minutes, and one burst more after the onset than its share of time.
+        // 60 lines at once every five minutes, and then three within five minutes.
         let summary = log(|second| match second {
-            -550 | -250 | 10 | 100 => "WARN flush of cache\n".repeat(60),
+            -550 | -250 | 10 | 100 | 200 => "WARN flush of cache\n".repeat(60),
             _ => "INFO paid".to_owned(),
         });
         assert_eq!(told(&summary), []);
