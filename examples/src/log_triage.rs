@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use universal_orchestrator::{
-    AgentError, AgentRole, AgentSpec, RegisterError, TaskContext, UniversalOrchestrator, agent_fn,
+    AgentError, AgentRole, AgentSpec, RegisterRefused, TaskContext, UniversalOrchestrator, agent_fn,
 };
 use universal_orchestrator_patterns::{Specialist, StepContext, StepFailure, StepLibrary};
 
@@ -211,12 +211,11 @@ pub fn library() -> StepLibrary {
 /// Registers the agent that counts errors, with room for two at a time.
 ///
 /// # Errors
-/// [`RegisterError`] when there is one of its name.
-pub async fn register(orchestrator: &UniversalOrchestrator) -> Result<(), Box<RegisterError>> {
+/// [`RegisterRefused`] when there is one of its name.
+pub async fn register(orchestrator: &UniversalOrchestrator) -> Result<(), RegisterRefused> {
     let spec = AgentSpec::new("error-counter", AgentRole::Specialist)
         .capabilities(["count_errors"])
         .concurrency(2)
         .in_process(agent_fn(count));
-    let registered = orchestrator.register_agent(spec).await;
-    registered.map(|_| ()).map_err(Box::new)
+    orchestrator.register_agent(spec).await.map(|_| ())
 }

@@ -175,6 +175,29 @@ fn help_tells_exit_codes_and_an_example() {
 }
 
 #[test]
+fn this_host_is_judged_and_says_what_it_read() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let output = Command::new(env!("CARGO_BIN_EXE_investigate"))
+        .args(["host", "--for", "300ms", "--json", "--logs"])
+        .arg(folder.path())
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("the output is JSON");
+    // What the machine of this test does is not known; that it was read is.
+    let facts = report["facts"].as_array().expect("facts are a list");
+    for metric in ["cpu_utilization", "memory_utilization"] {
+        let read = facts.iter().any(|fact| fact["kind"]["metric"] == metric);
+        assert!(read, "{report:#}");
+    }
+    let beyond = facts.iter().any(|fact| fact["weight"] != 0.0);
+    if !beyond {
+        assert_eq!(report["verdict"], "no_fault", "{report:#}");
+    }
+}
+
+#[test]
 fn a_post_mortem_and_a_page_are_written_beside_the_report() {
     let (folder, files) = (incident(0.2), tempfile::tempdir().unwrap());
     let (markdown, page) = (files.path().join("a.md"), files.path().join("a.html"));

@@ -12,7 +12,7 @@ use universal_orchestrator_investigation::{
 fn about<'a>(report: &'a Report, node: &str) -> &'a Hypothesis {
     let mut all = report.hypotheses.iter();
     all.find(|hypothesis| hypothesis.node == node)
-        .unwrap_or_else(|| panic!("no hypothesis about {node}: {:#?}", report.hypotheses))
+        .expect("there is a hypothesis about the node")
 }
 
 fn attempt(hypothesis: &Hypothesis, test: Test) -> &Attempt {

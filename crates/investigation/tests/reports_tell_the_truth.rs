@@ -14,7 +14,8 @@ fn over_at(until: usize) -> Incident {
     let mut incident = long_incident(&[("early", ONSET, 0.3), ("front", ONSET, 0.3)]);
     for (node, level) in [("early", 0.1), ("front", 0.4)] {
         let signal = Signal::LatencyAverage;
-        let mut values = incident.telemetry.series(node, signal).unwrap().to_vec();
+        let values = incident.telemetry.series(node, signal);
+        let mut values = values.expect("the node has the series").to_vec();
         values[until..].fill(level);
         incident.telemetry.insert(node, signal, values);
     }
@@ -127,12 +128,14 @@ async fn names_become_no_markup_in_any_form() {
 
 async fn explained(node: &str) -> Report {
     let orchestrator = orchestrator().await;
-    let investigator = Investigator::new(orchestrator.clone()).await.unwrap();
+    let investigator = Investigator::new(orchestrator.clone())
+        .await
+        .expect("the specialists register");
     let mut limits = InvestigationLimits::default();
     limits.explain = Some(node.to_owned());
     let report = investigator.investigate(slow_search(), &limits).await;
     orchestrator.shutdown().await;
-    report.unwrap()
+    report.expect("the investigation runs")
 }
 
 #[tokio::test(start_paused = true)]

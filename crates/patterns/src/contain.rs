@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::FutureExt;
 use tokio::time::Instant;
-use universal_orchestrator::CancellationToken;
 
+use crate::context::OrchestrationContext;
 use crate::result::{ErrorCategory, RetryAdvice, StepFailure};
 
 /// The text of a panic.
@@ -38,7 +38,15 @@ pub(crate) struct Bounds<'a> {
     pub(crate) timeout: Option<Instant>,
     /// The deadline of its context.
     pub(crate) deadline: Option<Instant>,
-    pub(crate) cancellation: &'a CancellationToken,
+    pub(crate) cancelled: CancelledBy<'a>,
+}
+
+/// Who may cancel code.
+#[derive(Clone, Copy)]
+pub(crate) enum CancelledBy<'a> {
+    Nobody,
+    /// Its token is asked for when it is first waited for, and not before.
+    Context(&'a OrchestrationContext),
 }
 
 /// Awaits code until it is done, its time is over, or it is cancelled. It is dropped then.
@@ -53,15 +61,24 @@ pub(crate) async fn bounded<R>(
     };
     let contained = AssertUnwindSafe(code).catch_unwind();
     // What ends it early is made when it is first waited for: most code is done at once, and its future stays small.
-    let ends = async { Box::pin(ended(bounds.cancellation, end)).await };
+    let ends = async { Box::pin(ended(bounds.cancelled, end)).await };
     let ended = tokio::select! {
         biased;
         done = contained => return done.map_err(|panic| panicked(what, panic.as_ref())),
         ended = ends => ended,
     };
-    Err(match ended {
+    Err(cut_off(what, bounds.deadline, ended))
+}
+
+/// Why code was ended by a cancellation, which is `None`, or at an instant.
+pub(crate) fn cut_off(
+    what: &str,
+    deadline: Option<Instant>,
+    ended: Option<Instant>,
+) -> StepFailure {
+    match ended {
         None => StepFailure::new(ErrorCategory::Cancelled, format!("{what} was cancelled")),
-        Some(end) if bounds.deadline.is_some_and(|deadline| deadline <= end) => {
+        Some(end) if deadline.is_some_and(|deadline| deadline <= end) => {
             let text = format!("{what} was not done when the deadline passed");
             // A deadline that has passed stays so.
             StepFailure::new(ErrorCategory::Timeout, text).with_retry(RetryAdvice::Never)
@@ -70,18 +87,24 @@ pub(crate) async fn bounded<R>(
             let text = format!("{what} took longer than its timeout");
             StepFailure::new(ErrorCategory::Timeout, text)
         }
-    })
+    }
 }
 
 /// Awaits a cancellation, which is `None`, or an instant.
-async fn ended(cancellation: &CancellationToken, end: Option<Instant>) -> Option<Instant> {
+pub(crate) async fn ended(by: CancelledBy<'_>, end: Option<Instant>) -> Option<Instant> {
+    let cancelled = async {
+        match by {
+            CancelledBy::Nobody => std::future::pending().await,
+            CancelledBy::Context(context) => context.cancellation().cancelled().await,
+        }
+    };
     let Some(at) = end else {
-        cancellation.cancelled().await;
+        cancelled.await;
         return None;
     };
     tokio::select! {
         biased;
-        () = cancellation.cancelled() => None,
+        () = cancelled => None,
         () = tokio::time::sleep_until(at) => end,
     }
 }

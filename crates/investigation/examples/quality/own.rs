@@ -20,6 +20,8 @@ type Failure = Box<dyn std::error::Error>;
 struct Truth {
     /// The cause; none when nothing is wrong.
     node: Option<String>,
+    /// When the fault began, in seconds since 1970.
+    onset: f64,
 }
 
 struct Recorded {
@@ -97,7 +99,7 @@ pub(crate) fn print() -> Result<(), Failure> {
     for view in VIEWS {
         let mut counts = SETS.map(|(set, _)| (set, Count::default()));
         for one in &recorded {
-            let report = runtime.block_on(investigate(view.of(&one.incident)))?;
+            let report = runtime.block_on(investigate(view.of(one)))?;
             for (_, count) in counts.iter_mut().filter(|(set, _)| *set == one.set) {
                 count.add(&report, &one.truth);
             }
@@ -115,15 +117,18 @@ pub(crate) fn print() -> Result<(), Failure> {
 }
 
 impl View {
-    fn of(&self, incident: &Incident) -> Incident {
-        let mut shown = incident.clone();
+    fn of(&self, recorded: &Recorded) -> Incident {
+        let mut shown = recorded.incident.clone();
         if !self.with_baseline {
             shown.baseline = None;
         }
         let starts = shown.telemetry.starts();
-        let at = shown.target.as_ref().and_then(|target| target.at);
-        let onset = at.unwrap_or(f64::NEG_INFINITY);
-        let before = starts.iter().filter(|start| **start < onset).count();
+        let step = shown.telemetry.step().unwrap_or(0.0);
+        // The fault begins with a row, some milliseconds late.
+        let before = starts
+            .iter()
+            .filter(|start| **start + step <= recorded.truth.onset + 0.5)
+            .count();
         let rows = before.saturating_add(self.rows_after).min(starts.len());
         shown.telemetry = shown.telemetry.rows(0, rows);
         shown

@@ -1,5 +1,7 @@
 //! From judged nodes and facts to hypotheses with their attempts.
 
+use std::collections::HashMap;
+
 use super::disproof::Court;
 use super::similar::groups;
 use super::{Hypothesis, Outcome, Standing};
@@ -26,6 +28,10 @@ pub(super) fn hypotheses(
         evidence,
         judged,
     };
+    let mut by_node: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, fact) in facts.iter().enumerate() {
+        by_node.entry(&fact.node).or_default().push(place);
+    }
     let mut made = Vec::new();
     for (rank, node) in judged.nodes.iter().enumerate() {
         if made.len() >= HYPOTHESES_MAX {
@@ -33,11 +39,8 @@ pub(super) fn hypotheses(
         }
         let name = &*case.nodes[node.place];
         let about = |of: fn(f64) -> bool| -> Vec<usize> {
-            let facts = facts.iter().enumerate();
-            facts
-                .filter(|(_, fact)| fact.node == name && of(fact.weight))
-                .map(|(place, _)| place)
-                .collect()
+            let own = by_node.get(name).into_iter().flatten().copied();
+            own.filter(|place| of(facts[*place].weight)).collect()
         };
         let supporting = about(|weight| weight > 0.0);
         let likely = rank < HYPOTHESIS_NODES_MAX && node.confidence >= CONFIDENCE_MIN;

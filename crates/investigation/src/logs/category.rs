@@ -93,6 +93,7 @@ const PHRASES: &[(Category, &[&str])] = &[
             "slow query",
             "slow call",
             "slow request",
+            "slow statement",
             "took too long",
         ],
     ),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::category::category_of;
 use super::summary::{Counts, LogSummary, LogTemplate};
 
 /// A change counts when it is less likely than this by chance, after correction for the number of templates.
@@ -38,7 +39,7 @@ pub struct LogChange {
     pub after: u64,
     /// The probability that chance alone does as much, after correction for the number of templates; at most 1.
     ///
-    /// That of a new template of error level may be above [`SURPRISE_MAX`]: one line can be all there is.
+    /// That of a new template that complains may be above [`SURPRISE_MAX`]: one line can be all there is.
     pub surprise: f64,
 }
 
@@ -61,7 +62,8 @@ impl LogSummary {
     /// `covered` is the time that the log is known to cover, in seconds since 1970, if that is more than from its first
     /// line to its last: a program that logs trouble only is silent before it. Silence in that time counts as no lines.
     ///
-    /// A template is *new* when no line of it is older than the onset. If its `n` lines fell anywhere in the log, all
+    /// A template is *new* when no line of it is older than the onset. It is told when it is of error level or has one of
+    /// the phrases that programs complain with, or when it is unlikely by chance. If its `n` lines fell anywhere in the log, all
     /// of them after the onset have the probability of that share of time to the power of `n`.
     ///
     /// A template *surges* when its rate at least doubles and a G-test of the two rates (Sokal and Rohlf 1995), with
@@ -77,7 +79,8 @@ impl LogSummary {
             reason = "a cast of a float saturates, and times are cut to the span by what follows"
         )]
         let interval = |at: f64| (at / width as f64).floor() as i64;
-        let silent = covered.filter(|(from, to)| from.is_finite() && to.is_finite());
+        let silent =
+            covered.filter(|(from, to)| self.is_plausible(*from) && self.is_plausible(*to));
         if let Some((from, to)) = silent {
             first = first.min(interval(from));
             last = last.max(interval(to));
@@ -147,10 +150,11 @@ impl Sides {
         let before = counts.within(self.before.clone()) as f64;
         let after = counts.within(self.after.clone()) as f64;
         let is_error = template.level.is_some_and(|level| level.is_error());
+        let complains = is_error || category_of(&template.sample).is_some();
         if template.first_at.is_some_and(|first| first >= onset) {
             let share = self.seconds_after / (self.seconds_before + self.seconds_after);
             let surprise = (share.powf(after.max(1.0)) * self.templates).min(1.0);
-            return (is_error || surprise <= SURPRISE_MAX)
+            return (complains || surprise <= SURPRISE_MAX)
                 .then_some((LogChangeKind::New, surprise));
         }
         let ratio = (after / self.seconds_after) / (before / self.seconds_before);

@@ -7,6 +7,7 @@
 //! with an address; and words that vary in both are not compared, because they say nothing. Memory is bounded: there is a
 //! largest number of templates, and what fits none of them afterwards is counted as belonging to none.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::mask::{ANY, mask};
@@ -20,51 +21,78 @@ const FIRST_WORDS_MAX: usize = 100;
 /// Share of the words that must be equal, not counting those that vary in both. The paper's range is 0.3 to 0.7.
 const SIMILARITY_MIN: f64 = 0.7;
 
+/// Templates that one list holds; what fits none of a full list is of no template.
+const LIST_MAX: usize = 256;
+
+/// A word of a template or a message.
+#[derive(Clone, Debug)]
+struct Word<T> {
+    text: T,
+    /// Whether nothing of it stays when its varying parts are taken away.
+    varies: bool,
+}
+
+impl<T: AsRef<str>> Word<T> {
+    fn new(text: T) -> Self {
+        let word = text.as_ref();
+        let varies = word.contains(ANY) && !word.contains(char::is_alphanumeric);
+        Self { text, varies }
+    }
+}
+
+type Template = Vec<Word<Box<str>>>;
+
 /// Mines templates from messages, one after the other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drain {
-    templates: Vec<Vec<Box<str>>>,
+    templates: Vec<Template>,
     /// Number of words, then first constant word, to the templates below them.
     tree: HashMap<usize, HashMap<Box<str>, Vec<usize>>>,
 }
 
 impl Drain {
     /// The number of the message's template, which is new when it is the number of templates before; `None` when the
-    /// message fits none and there are `templates_max`.
+    /// message fits none and there is no room for one more, in its list or among all `templates_max`.
     pub(super) fn learn(&mut self, message: &str, templates_max: usize) -> Option<usize> {
-        let mut words: Vec<_> = message
+        let mut words: Vec<Word<Cow<'_, str>>> = message
             .split_ascii_whitespace()
             .take(WORDS_MAX + 1)
-            .map(mask)
+            .map(|word| Word::new(mask(word)))
             .collect();
         if words.len() > WORDS_MAX {
-            words[WORDS_MAX] = ANY.into();
+            words[WORDS_MAX] = Word::new(ANY.into());
         }
         let lists = self.tree.entry(words.len()).or_default();
-        let first = words.iter().find(|word| !varies(word));
-        let first = first.map_or(ANY, |word| word);
-        let masked = first.contains(ANY);
+        let first = words.iter().find(|word| !word.varies);
+        let first = first.map_or(ANY, |word| &*word.text);
         let full = lists.len() >= FIRST_WORDS_MAX && !lists.contains_key(first);
-        let key = if masked || full { ANY } else { first };
+        let key = if full || first.contains(ANY) {
+            ANY
+        } else {
+            first
+        };
         let list = match lists.get_mut(key) {
             Some(list) => list,
             None => lists.entry(key.into()).or_default(),
         };
         if let Some(number) = most_similar(&self.templates, list, &words) {
             for (known, word) in self.templates[number].iter_mut().zip(&words) {
-                if **known != **word && **known != *ANY {
-                    *known = ANY.into();
+                if *known.text != *word.text && *known.text != *ANY {
+                    *known = Word::new(ANY.into());
                 }
             }
             return Some(number);
         }
-        if self.templates.len() >= templates_max {
+        if self.templates.len() >= templates_max || list.len() >= LIST_MAX {
             return None;
         }
         let number = self.templates.len();
         list.push(number);
-        let words = words.into_iter().map(|word| word.into_owned().into());
-        self.templates.push(words.collect());
+        let owned = |word: Word<Cow<'_, str>>| Word {
+            text: word.text.into_owned().into(),
+            varies: word.varies,
+        };
+        self.templates.push(words.into_iter().map(owned).collect());
         Some(number)
     }
 
@@ -75,26 +103,30 @@ impl Drain {
 
     /// A template as text.
     pub(super) fn text(&self, number: usize) -> String {
-        self.templates[number].join(" ")
+        let words: Vec<&str> = self.templates[number]
+            .iter()
+            .map(|word| &*word.text)
+            .collect();
+        words.join(" ")
     }
 }
 
 /// The template with the largest share of equal words, of equal ones that with the fewest varying parts, if it is
 /// similar enough. Words that vary in both say nothing.
-fn most_similar<W: std::ops::Deref<Target = str>>(
-    templates: &[Vec<Box<str>>],
+fn most_similar(
+    templates: &[Template],
     list: &[usize],
-    words: &[W],
+    words: &[Word<Cow<'_, str>>],
 ) -> Option<usize> {
     let mut best: Option<(f64, usize, usize)> = None;
     for number in list {
         let (mut equal, mut compared, mut varying) = (0_u32, 0_u32, 0);
         for (known, word) in templates[*number].iter().zip(words) {
-            if varies(known) && (**known == *ANY || varies(word)) {
+            if known.varies && (word.varies || *known.text == *ANY) {
                 varying += 1;
             } else {
                 compared += 1;
-                equal += u32::from(**known == **word);
+                equal += u32::from(*known.text == *word.text);
             }
         }
         let share = if compared == 0 {
@@ -110,9 +142,4 @@ fn most_similar<W: std::ops::Deref<Target = str>>(
     }
     let (share, _, number) = best?;
     (share >= SIMILARITY_MIN).then_some(number)
-}
-
-/// Whether nothing of the word stays when its varying parts are taken away.
-fn varies(word: &str) -> bool {
-    word.contains(ANY) && !word.contains(char::is_alphanumeric)
 }

@@ -143,8 +143,7 @@ impl LogSummary {
                 continue;
             }
             let line = LogLine::parse(&text, self.near);
-            let plausible = |at: &f64| (at - self.near).abs() <= PLAUSIBLE_SECONDS;
-            if let Some(at) = line.at.filter(plausible) {
+            if let Some(at) = line.at.filter(|at| self.is_plausible(*at)) {
                 last_at = Some(at);
             }
             self.add(file, number, &line, last_at);
@@ -157,9 +156,13 @@ impl LogSummary {
     pub fn add_line(&mut self, file: &str, at: f64, text: &str) {
         let end = text.floor_char_boundary(LINE_BYTES_MAX);
         let line = LogLine::parse(&text[..end], self.near);
-        let plausible = (at - self.near).abs() <= PLAUSIBLE_SECONDS;
         let number = self.lines + 1;
-        self.add(file, number, &line, plausible.then_some(at));
+        let at = Some(at).filter(|at| self.is_plausible(*at));
+        self.add(file, number, &line, at);
+    }
+
+    pub(super) fn is_plausible(&self, at: f64) -> bool {
+        (at - self.near).abs() <= PLAUSIBLE_SECONDS
     }
 
     fn add(&mut self, file: &str, number: u64, line: &LogLine<'_>, at: Option<f64>) {

@@ -12,6 +12,7 @@ use universal_orchestrator::{
 };
 
 use crate::context::budget::OpenRun;
+use crate::context::cancellation::Cancellation;
 use crate::context::metadata::{Added, Metadata};
 use crate::context::{
     ContextError, DEPTH_MAX, Inner, OrchestrationContext, RequestId, Root, TraceContext, TraceError,
@@ -164,7 +165,7 @@ impl ContextBuilder {
             trace,
             metadata,
             deadline: self.deadline,
-            cancellation: self.cancellation.unwrap_or_default(),
+            cancellation: Cancellation::of_root(self.cancellation),
             spending,
             run,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
@@ -175,7 +176,18 @@ impl ContextBuilder {
 
 /// A name for the run of a context: of its request, and of its span, which no other context has.
 pub(super) fn run_id(request: &RequestId, trace: &TraceContext) -> Result<RunId, IdError> {
-    RunId::new(format!("{request}/{:016x}", trace.span_id()))
+    let request = request.as_str();
+    let mut name = String::with_capacity(request.len() + 17);
+    name.push_str(request);
+    name.push('/');
+    name.extend(hex_digits(trace.span_id()));
+    RunId::new(name)
+}
+
+/// The sixteen hexadecimal digits of a number.
+fn hex_digits(number: u64) -> impl Iterator<Item = char> {
+    let digit = move |at: u32| (number >> (60 - 4 * at)) & 0xf;
+    (0..16).map(move |at| char::from(b"0123456789abcdef"[digit(at) as usize]))
 }
 
 impl fmt::Debug for ContextBuilder {

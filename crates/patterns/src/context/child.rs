@@ -10,6 +10,7 @@ use universal_orchestrator::Limits;
 
 use crate::context::budget::OpenRun;
 use crate::context::builder::run_id;
+use crate::context::cancellation::Cancellation;
 use crate::context::metadata::Added;
 use crate::context::{ContextError, Frame, Inner, OrchestrationContext, seed};
 
@@ -108,7 +109,7 @@ impl<'a> ChildBuilder<'a> {
             trace,
             metadata,
             deadline: self.deadline,
-            cancellation: above.cancellation.child_token(),
+            cancellation: Cancellation::below(self.parent.clone()),
             spending,
             run,
             seed: seed::derived(above.seed, self.name),

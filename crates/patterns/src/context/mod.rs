@@ -2,6 +2,7 @@
 
 mod budget;
 mod builder;
+mod cancellation;
 mod child;
 mod error;
 mod metadata;
@@ -28,6 +29,7 @@ use universal_orchestrator::{
 };
 
 use crate::context::budget::OpenRun;
+use crate::context::cancellation::Cancellation;
 use crate::context::metadata::Metadata;
 use crate::orchestration::{Layer, OrchestrationName};
 
@@ -50,7 +52,7 @@ struct Inner {
     trace: TraceContext,
     metadata: Metadata,
     deadline: Option<Instant>,
-    cancellation: CancellationToken,
+    cancellation: Cancellation,
     spending: Spending,
     run: Option<Arc<OpenRun>>,
     seed: u64,
@@ -150,12 +152,12 @@ impl OrchestrationContext {
     /// Cancelled with this context or one above.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.0.cancellation
+        self.0.cancellation.token()
     }
 
     /// Cancels this context and those below.
     pub fn cancel(&self) {
-        self.0.cancellation.cancel();
+        self.cancellation().cancel();
     }
 
     /// Whether it was cancelled.
@@ -234,7 +236,7 @@ impl OrchestrationContext {
             trace,
             metadata,
             deadline,
-            cancellation,
+            cancellation: _,
             spending,
             run,
             seed,
@@ -247,7 +249,7 @@ impl OrchestrationContext {
             trace: trace.clone(),
             metadata: metadata.clone(),
             deadline: *deadline,
-            cancellation: cancellation.child_token(),
+            cancellation: Cancellation::below(self.clone()),
             spending: spending.clone(),
             run: run.clone(),
             seed: *seed,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use universal_orchestrator::{AccountView, Amount, Decimal, Limits, Unit};
 
-use crate::result::StepOutcome;
+use crate::result::{StepOutcome, StepResult};
 use crate::step::{SharedStep, Step as _};
 use crate::strategy::RunReport;
 
@@ -77,16 +77,25 @@ pub struct CostTable {
     pub(super) currency: String,
 }
 
+impl CostRow {
+    /// What came of a step.
+    pub(crate) fn of<O>(name: String, estimate: Amount, result: &StepResult<O>) -> Self {
+        Self {
+            name,
+            agent: result.agent().map(ToString::to_string),
+            status: status(result.outcome()).to_owned(),
+            estimate,
+            actual: result.cost(),
+        }
+    }
+}
+
 impl CostTable {
     /// What a run cost.
     #[must_use]
     pub fn of<O>(report: &RunReport<O>) -> Self {
-        let row = |step: &crate::strategy::NamedStep<O>| CostRow {
-            name: step.name().to_owned(),
-            agent: step.result().agent().map(ToString::to_string),
-            status: status(step.result().outcome()).to_owned(),
-            estimate: step.estimate(),
-            actual: step.result().cost(),
+        let row = |step: &crate::strategy::NamedStep<O>| {
+            CostRow::of(step.name().to_owned(), step.estimate(), step.result())
         };
         Self::of_rows(report.steps().iter().map(row).collect())
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
-use crate::contain::{Bounds, bounded, call};
+use crate::contain::{Bounds, CancelledBy, bounded, call};
 use crate::context::OrchestrationContext;
 use crate::facade::entry::Entry;
 use crate::facade::{CallRefusal, CallRefused, Facade, UnknownOrchestration};
@@ -104,7 +104,7 @@ impl Entry {
         let bounds = Bounds {
             timeout: None,
             deadline: context.deadline(),
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         match bounded("the wait", bounds, self.places.acquire()).await {
             Ok(Ok(place)) => Ok(place),
@@ -140,7 +140,7 @@ impl Entry {
         let bounds = Bounds {
             timeout: self.call_timeout.and_then(|t| started.checked_add(t)),
             deadline: context.deadline(),
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         match call(name, || self.orchestration.accepts(context, &input)) {
             Ok(Ok(())) => {}

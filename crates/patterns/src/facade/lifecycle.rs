@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::hash_map::Entry as Place;
 use serde::Serialize;
 
-use crate::contain::{Bounds, bounded};
+use crate::contain::{Bounds, CancelledBy, bounded};
 use crate::facade::entry::Entry;
 use crate::facade::{Facade, RegisterRefusal, RegisterRefused, UnknownOrchestration};
 use crate::orchestration::{Orchestration, OrchestrationName, OrchestrationSpec};
@@ -180,11 +180,10 @@ impl Entry {
         what: &str,
         work: impl Future<Output = R>,
     ) -> Result<R, StepFailure> {
-        let never = universal_orchestrator::CancellationToken::new();
         let bounds = Bounds {
             timeout: tokio::time::Instant::now().checked_add(self.lifecycle_timeout),
             deadline: None,
-            cancellation: &never,
+            cancelled: CancelledBy::Nobody,
         };
         let ended = bounded(&format!("{what} of {}", self.name), bounds, work).await;
         if let Err(failure) = &ended {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use crate::contain::{Bounds, bounded};
+use crate::contain::{Bounds, CancelledBy, bounded};
 use crate::context::OrchestrationContext;
 use crate::result::{ErrorCategory, RetryAdvice, StepFailure};
 
@@ -146,7 +146,7 @@ impl Provider {
                 let bounds = Bounds {
                     timeout: None,
                     deadline: context.deadline(),
-                    cancellation: context.cancellation(),
+                    cancelled: CancelledBy::Context(context),
                 };
                 let wait = tokio::time::sleep_until(turn.at);
                 bounded(&self.name, bounds, wait).await?;
@@ -177,7 +177,7 @@ impl Provider {
         let bounds = Bounds {
             timeout: None,
             deadline: context.deadline(),
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         match bounded(&self.name, bounds, self.places.acquire()).await? {
             Ok(place) => Ok(place),

@@ -5,7 +5,7 @@ mod run;
 mod specialist;
 
 pub use context::StepContext;
-pub(crate) use run::{contained, time_is_over};
+pub(crate) use run::{Contained, contained, time_is_over};
 pub use specialist::{STEP_TIMEOUT, Specialist};
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use universal_orchestrator::{Amount, Refusal, Task, TaskOutcome};
 
-use crate::contain::{Bounds, bounded};
+use crate::contain::{Bounds, CancelledBy, bounded};
 use crate::context::OrchestrationContext;
 use crate::orchestration::misfit;
 use crate::result::{SkipReason, StepFailure, StepResult};
@@ -138,7 +138,7 @@ impl<I: Send + 'static, O: Send + 'static> Specialist<I, O> {
         let bounds = Bounds {
             timeout: self.timeout.and_then(|t| started.checked_add(t)),
             deadline: context.deadline(),
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         let work = async { function(input, step.clone()).await };
         let ended = bounded(&self.name, bounds, work).await;
@@ -178,7 +178,7 @@ impl<I: Send + 'static, O: Send + 'static> Specialist<I, O> {
         let bounds = Bounds {
             timeout: None,
             deadline: None,
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         match bounded(&self.name, bounds, context.orchestrator().execute(task)).await {
             Ok(Ok(outcome)) => Ok(outcome),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hashbrown::HashMap;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -13,8 +12,9 @@ use universal_orchestrator::{Amount, Limits};
 
 use crate::context::OrchestrationContext;
 use crate::result::StepResult;
-use crate::step::{SharedStep, Step, contained};
+use crate::step::{SharedStep, Step};
 use crate::strategy::fan_out::{How, fan_out, jobs};
+use crate::strategy::measured::{Expected, Measured};
 use crate::strategy::parallel::AT_MOST;
 use crate::strategy::report::{Decision, Mode, NamedStep, RunReport};
 use crate::strategy::{OnFailure, Required, steps};
@@ -66,62 +66,6 @@ pub struct Adaptive<I, O> {
     measured: Mutex<Measured>,
 }
 
-/// What earlier runs took.
-#[derive(Debug)]
-struct Measured {
-    /// Seconds by the name of the step.
-    seconds: HashMap<String, f64>,
-    /// Runs in a row that would have taken too long one by one.
-    runs_over: u32,
-    mode: Mode,
-}
-
-/// The weight of the newest duration.
-const WEIGHT: f64 = 0.3;
-
-impl Measured {
-    fn record(&mut self, name: &str, took: Duration) {
-        let took = took.as_secs_f64();
-        self.seconds
-            .entry_ref(name)
-            .and_modify(|seconds| *seconds += WEIGHT * (took - *seconds))
-            .or_insert(took);
-    }
-}
-
-/// How long the rest would take.
-#[derive(Debug, Clone, Copy, Default)]
-struct Expected {
-    sequential: f64,
-    parallel: f64,
-}
-
-impl Expected {
-    /// Steps never measured count as the average of those that were; `None` when none was.
-    fn of<I, O>(measured: &Measured, rest: &[SharedStep<I, O>], at_most: usize) -> Option<Self>
-    where
-        I: Send + 'static,
-        O: Send + 'static,
-    {
-        if measured.seconds.is_empty() {
-            return None;
-        }
-        let mean = measured.seconds.values().sum::<f64>() / measured.seconds.len() as f64;
-        let of = |step: &SharedStep<I, O>| measured.seconds.get(step.name()).copied();
-        let all = || rest.iter().map(|step| of(step).unwrap_or(mean));
-        let sequential: f64 = all().sum();
-        let longest = all().fold(0.0, f64::max);
-        Some(Self {
-            sequential,
-            parallel: longest.max(sequential / at_most.max(1) as f64),
-        })
-    }
-
-    fn saves(&self, share: f64) -> bool {
-        self.sequential > 0.0 && 1.0 - self.parallel / self.sequential >= share
-    }
-}
-
 impl<I: Clone + Send + 'static, O: Send + 'static> Adaptive<I, O> {
     /// No steps yet, and the default criteria.
     pub fn new(name: impl Into<String>) -> Self {
@@ -131,11 +75,7 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Adaptive<I, O> {
             criteria: AdaptiveCriteria::default(),
             on_failure: OnFailure::default(),
             required: Required::default(),
-            measured: Mutex::new(Measured {
-                seconds: HashMap::new(),
-                runs_over: 0,
-                mode: Mode::Sequential,
-            }),
+            measured: Mutex::default(),
         }
     }
 
@@ -198,22 +138,17 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Adaptive<I, O> {
             }
             match mode {
                 Mode::Sequential => {
-                    let result = contained(&**step, context, input.clone()).await;
-                    stopped = steps::stops(context, self.on_failure, step.name(), &result)
-                        .or_else(|| steps::overdrawn(context));
-                    self.learn(step.name(), &result);
-                    done.push(steps::named(&**step, result));
+                    let ran = steps::run(context, step, input.clone(), self.on_failure).await;
+                    stopped = ran.1;
+                    self.learn(&ran.0);
+                    done.push(ran.0);
                 }
                 Mode::Parallel => {
-                    let how = How {
-                        at_most: self.criteria.at_most,
-                        done_before: done.len(),
-                        cancels: self.on_failure == OnFailure::FailFast,
-                        judge: &mut self.on_failure.clone(),
-                    };
+                    let judge = &mut self.on_failure.clone();
+                    let how = How::all(self.criteria.at_most, done.len(), judge);
                     let fanned = fan_out(context, jobs(rest, &input), how).await;
                     for step in &fanned.steps {
-                        self.learn(&step.name, &step.result);
+                        self.learn(step);
                     }
                     stopped = fanned.stopped;
                     done.extend(fanned.steps);
@@ -270,9 +205,10 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Adaptive<I, O> {
         }
     }
 
-    fn learn(&self, name: &str, result: &StepResult<O>) {
-        if result.attempts() > 0 {
-            self.measured.lock().record(name, result.duration());
+    fn learn(&self, step: &NamedStep<O>) {
+        if step.result.attempts() > 0 {
+            let took = step.result.duration();
+            self.measured.lock().record(&step.name, took);
         }
     }
 

@@ -1,6 +1,9 @@
 //! Runs steps at the same time, so many at once, and keeps their order.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -8,7 +11,7 @@ use universal_orchestrator::Amount;
 
 use crate::context::OrchestrationContext;
 use crate::result::StepResult;
-use crate::step::{SharedStep, contained};
+use crate::step::{Contained, SharedStep, contained};
 use crate::strategy::report::{NamedStep, StopReason};
 use crate::strategy::{OnFailure, steps};
 
@@ -67,6 +70,18 @@ pub(super) struct How<'a, J> {
     pub(super) judge: &'a mut J,
 }
 
+impl<'a> How<'a, OnFailure> {
+    /// So many at once, after so many others; a failure ends it if the strategy fails fast.
+    pub(super) fn all(at_most: usize, done_before: usize, judge: &'a mut OnFailure) -> Self {
+        Self {
+            at_most,
+            done_before,
+            cancels: *judge == OnFailure::FailFast,
+            judge,
+        }
+    }
+}
+
 /// Runs all jobs. A budget without room ends it as far as nothing new begins; what runs holds its reservation and goes on.
 pub(super) async fn fan_out<I, O, J>(
     context: &OrchestrationContext,
@@ -86,6 +101,7 @@ where
     let mut stopped = None;
     let mut queue = jobs.into_iter().enumerate();
     let mut running = FuturesUnordered::new();
+    let mut ready = Poll::Pending;
     loop {
         while running.len() < how.at_most.max(1) {
             let Some((at, job)) = queue.next() else { break };
@@ -95,15 +111,31 @@ where
                     results[at] = Some(named(name, estimate, skipped.into()));
                 }
                 Ok(()) => {
-                    let (step, input) = (job.step, job.input);
-                    running.push(async move {
-                        let result = contained(&**step, within, input).await;
-                        (at, named(name, estimate, result))
-                    });
+                    let step = contained(&**job.step, within, job.input);
+                    let mut begun = Begun {
+                        at,
+                        name,
+                        estimate,
+                        step,
+                    };
+                    // Thousands of steps that are done at once must not keep others from the thread.
+                    tokio::task::coop::consume_budget().await;
+                    // What is done at once needs no place among those that wait.
+                    match poll_fn(|cx| Poll::Ready(Pin::new(&mut begun).poll(cx))).await {
+                        Poll::Pending => running.push(begun),
+                        done => {
+                            ready = done;
+                            break;
+                        }
+                    }
                 }
             }
         }
-        let Some((at, done)) = running.next().await else {
+        let next = match std::mem::replace(&mut ready, Poll::Pending) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => running.next().await,
+        };
+        let Some((at, done)) = next else {
             break;
         };
         if stopped.is_none() {
@@ -122,6 +154,26 @@ where
     FannedOut {
         steps: results.into_iter().flatten().collect(),
         stopped,
+    }
+}
+
+/// A job that has begun.
+struct Begun<'a, O> {
+    at: usize,
+    name: String,
+    estimate: Amount,
+    step: Contained<'a, O>,
+}
+
+impl<O> Future for Begun<'_, O> {
+    type Output = (usize, NamedStep<O>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = Pin::new(&mut self.step).poll(cx);
+        polled.map(|result| {
+            let name = std::mem::take(&mut self.name);
+            (self.at, named(name, self.estimate, result))
+        })
     }
 }
 

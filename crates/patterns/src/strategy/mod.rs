@@ -4,6 +4,7 @@ mod adaptive;
 mod fallback;
 mod fan_out;
 mod map_reduce;
+mod measured;
 mod parallel;
 mod policy;
 mod quorum;

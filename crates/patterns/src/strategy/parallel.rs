@@ -75,12 +75,8 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Parallel<I, O> {
     /// Dropping the future drops the steps at work.
     pub async fn report(&self, context: &OrchestrationContext, input: I) -> RunReport<O> {
         let started = Instant::now();
-        let how = How {
-            at_most: self.at_most,
-            done_before: 0,
-            cancels: self.on_failure == OnFailure::FailFast,
-            judge: &mut self.on_failure.clone(),
-        };
+        let judge = &mut self.on_failure.clone();
+        let how = How::all(self.at_most, 0, judge);
         let fanned = fan_out(context, jobs(&self.steps, &input), how).await;
         RunReport {
             steps: fanned.steps,

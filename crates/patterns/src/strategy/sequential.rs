@@ -9,7 +9,7 @@ use universal_orchestrator::Amount;
 
 use crate::context::OrchestrationContext;
 use crate::result::StepResult;
-use crate::step::{SharedStep, Step, contained};
+use crate::step::{SharedStep, Step};
 use crate::strategy::report::RunReport;
 use crate::strategy::{OnFailure, Required, steps};
 
@@ -65,14 +65,13 @@ impl<I: Clone + Send + 'static, O: Send + 'static> Sequential<I, O> {
         let mut stopped = None;
         let mut done = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
-            let result = match steps::may_begin(context, done.len(), &mut stopped) {
-                Err(skipped) => skipped.into(),
-                Ok(()) => contained(&**step, context, input.clone()).await,
-            };
-            stopped = stopped
-                .or_else(|| steps::stops(context, self.on_failure, step.name(), &result))
-                .or_else(|| steps::overdrawn(context));
-            done.push(steps::named(&**step, result));
+            if let Err(skipped) = steps::may_begin(context, done.len(), &mut stopped) {
+                done.push(steps::named(&**step, skipped.into()));
+                continue;
+            }
+            let ran = steps::run(context, step, input.clone(), self.on_failure).await;
+            stopped = ran.1;
+            done.push(ran.0);
         }
         RunReport {
             steps: done,

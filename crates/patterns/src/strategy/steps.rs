@@ -5,7 +5,7 @@ use universal_orchestrator::Amount;
 
 use crate::context::OrchestrationContext;
 use crate::result::{ErrorCategory, SkipReason, StepResult};
-use crate::step::{SharedStep, Step, time_is_over};
+use crate::step::{SharedStep, Step, contained, time_is_over};
 use crate::strategy::report::{NamedStep, StopReason};
 use crate::strategy::{OnFailure, STEPS_MAX};
 
@@ -39,6 +39,18 @@ pub(crate) fn may_begin(
         .map_or(Ok(()), |reason| Err(reason.skips()))
 }
 
+/// Runs one step; says besides why what came of it ends the run.
+pub(super) async fn run<I: Send + 'static, O: Send + 'static>(
+    context: &OrchestrationContext,
+    step: &SharedStep<I, O>,
+    input: I,
+    on_failure: OnFailure,
+) -> (NamedStep<O>, Option<StopReason>) {
+    let result = contained(&**step, context, input).await;
+    let stopped = stops(context, on_failure, step.name(), &result).or_else(|| overdrawn(context));
+    (named(&**step, result), stopped)
+}
+
 /// Why what a step came to ends the run.
 pub(crate) fn stops<O>(
     context: &OrchestrationContext,
@@ -65,10 +77,11 @@ pub(crate) fn stops<O>(
     })
 }
 
-/// Whether the run's account was overdrawn.
+/// Whether an account of the run was overdrawn.
 pub(crate) fn overdrawn(context: &OrchestrationContext) -> Option<StopReason> {
-    let account = context.account().filter(|account| account.overdrawn)?;
-    let detail = format!("account {} is overdrawn", account.account);
+    context.run()?;
+    let account = context.spending().overdrawn()?;
+    let detail = format!("account {account} is overdrawn");
     Some(StopReason::Budget { detail })
 }
 

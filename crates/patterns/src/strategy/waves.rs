@@ -228,12 +228,8 @@ impl<P: WavePlanner> Waves<P> {
             input,
         };
         let jobs = steps.iter().zip(questions).map(job).collect();
-        let how = How {
-            at_most: self.limits.at_most,
-            done_before,
-            cancels: false,
-            judge: &mut OnFailure::GoOn,
-        };
+        let judge = &mut OnFailure::GoOn;
+        let how = How::all(self.limits.at_most, done_before, judge);
         let fanned = fan_out(context, jobs, how).await;
         (fanned.steps, fanned.stopped)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use universal_orchestrator::Amount;
 
-use crate::cost::CostTable;
+use crate::cost::{CostRow, CostTable};
 use crate::result::{ErrorCategory, RetryAdvice, StepFailure, StepResult};
 use crate::strategy::{NamedStep, RunReport, StopReason};
 use crate::workflow::compiled::Compiled;
@@ -112,7 +112,6 @@ impl WorkflowReport {
     }
 
     /// What came of each item of a fan-out, in the order of the list; empty of any other step.
-    #[must_use]
     pub fn items(&self, step: &str) -> &[StepResult] {
         self.items.get(step).map_or(&[], Vec::as_slice)
     }
@@ -129,10 +128,23 @@ impl WorkflowReport {
         &self.tolerated
     }
 
-    /// What it cost, by step and by agent.
+    /// What it cost, by step and by agent; a fan-out has a row for each of its items.
     #[must_use]
     pub fn costs(&self) -> CostTable {
-        CostTable::of(&self.run)
+        let mut rows = Vec::with_capacity(self.run.steps().len());
+        for step in self.run.steps() {
+            let (name, estimate) = (step.name(), step.estimate());
+            match self.items(name) {
+                [] => rows.push(CostRow::of(name.to_owned(), estimate, step.result())),
+                items => rows.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .map(|(at, item)| CostRow::of(format!("{name}[{at}]"), estimate, item)),
+                ),
+            }
+        }
+        CostTable::of_rows(rows)
     }
 
     /// The report as the result of one step: a failure that keeps the report as what was done so far unless the workflow succeeded.

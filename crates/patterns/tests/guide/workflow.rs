@@ -20,7 +20,6 @@ fn gives(name: &'static str, answer: Value) -> Specialist<Value, Value> {
 }
 
 #[tokio::test(start_paused = true)]
-#[expect(clippy::print_stdout, reason = "the guide shows what can be printed")]
 async fn in_rust() -> Tested {
     let orchestrator = with_readers().await?;
     let context = OrchestrationContext::builder(&orchestrator).build()?;

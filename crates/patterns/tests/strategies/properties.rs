@@ -1,15 +1,22 @@
-//! What holds for any planner and any deadline.
+//! What holds for any planner, any deadline, and whenever a run is cancelled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::TryFutureExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use universal_orchestrator::{
+    AgentError, AgentRole, AgentSpec, Task, TaskContext, UniversalOrchestrator, agent_fn,
+};
 use universal_orchestrator_patterns::{
-    Assignment, NamedStep, Parallel, Sequential, SharedStep, WaveLimits, WavePlanner, Waves,
+    Adaptive, Assignment, Fallback, NamedStep, OrchestrationContext, Parallel, Quorum, Race,
+    Sequential, SharedStep, Specialist, Step as _, StepContext, StepFailure, WaveLimits,
+    WavePlanner, Waves,
 };
 
-use crate::common::{after, context, orchestrator};
+use crate::common::{Behaviour, after, attempt, context, orchestrator};
 
 /// Asks whatever a list says, over and over, with keys new or old.
 struct Any {
@@ -101,6 +108,145 @@ proptest! {
                 let whole = report.is_complete();
                 assert_eq!(whole, report.stopped().is_none(), "{:?} {:?}", report.stopped(), report.missing());
             }
+            o.shutdown().await;
+        });
+    }
+}
+
+/// What one step of a run that is cancelled does.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    is_agent: bool,
+    behaviour: Behaviour,
+    ms: u64,
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let behaviour = prop_oneof![
+        Just(Behaviour::Healthy),
+        Just(Behaviour::Failing),
+        Just(Behaviour::Slow),
+        Just(Behaviour::Hanging),
+    ];
+    (any::<bool>(), behaviour, 0_u64..50).prop_map(|(is_agent, behaviour, ms)| Plan {
+        is_agent,
+        behaviour,
+        ms,
+    })
+}
+
+/// The step, and how many of its calls are at work.
+async fn step(
+    o: &UniversalOrchestrator,
+    name: &str,
+    plan: Plan,
+    at_work: &Arc<AtomicUsize>,
+) -> Specialist<u32, u32> {
+    let at_work = Arc::clone(at_work);
+    let work = move || {
+        let at_work = AtWork::new(&at_work);
+        async move {
+            let _at_work = at_work;
+            tokio::time::sleep(Duration::from_millis(plan.ms)).await;
+            attempt(plan.behaviour, &AtomicU32::new(0)).await
+        }
+    };
+    if !plan.is_agent {
+        return Specialist::function(name, move |_: u32, _: StepContext| {
+            work().map_err(StepFailure::permanent)
+        });
+    }
+    let agent = agent_fn(move |_: u32, _: TaskContext| work().map_err(AgentError::permanent));
+    let spec = AgentSpec::new(name, AgentRole::Specialist).capabilities([name]);
+    o.register_agent(spec.in_process(agent)).await.unwrap();
+    Specialist::agent(name, Task::new(name).requires([name]))
+}
+
+/// Counts itself while it lives.
+struct AtWork(Arc<AtomicUsize>);
+
+impl AtWork {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Runs the plans by one of the strategies.
+async fn run(strategy: usize, context: &OrchestrationContext, steps: Vec<Specialist<u32, u32>>) {
+    let steps = steps.into_iter();
+    match strategy {
+        0 => drop(
+            steps
+                .fold(Parallel::new("p"), Parallel::step)
+                .at_most(3)
+                .report(context, 1)
+                .await,
+        ),
+        1 => drop(
+            steps
+                .fold(Sequential::new("s"), Sequential::step)
+                .report(context, 1)
+                .await,
+        ),
+        2 => drop(
+            steps
+                .fold(Adaptive::new("a"), Adaptive::step)
+                .report(context, 1)
+                .await,
+        ),
+        3 => drop(
+            steps
+                .fold(Fallback::new("f"), Fallback::step)
+                .report(context, 1)
+                .await,
+        ),
+        4 => drop(steps.fold(Race::new("r"), Race::step).run(context, 1).await),
+        _ => drop(
+            steps
+                .fold(Quorum::new("q", 2), Quorum::step)
+                .run(context, 1)
+                .await,
+        ),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_that_is_cancelled_or_dropped_leaves_nothing_running(
+        plans in vec(plan(), 1..8),
+        strategy in 0_usize..6,
+        after_ms in 0_u64..60,
+        drops in any::<bool>(),
+    ) {
+        block_on(async {
+            let o = orchestrator().await;
+            let context = context(&o);
+            let at_work = Arc::new(AtomicUsize::new(0));
+            let mut steps = Vec::new();
+            for (n, plan) in plans.iter().enumerate() {
+                steps.push(step(&o, &format!("s{n}"), *plan, &at_work).await);
+            }
+            let mut running = Box::pin(run(strategy, &context, steps));
+            let time = Duration::from_millis(after_ms);
+            if tokio::time::timeout(time, &mut running).await.is_err() && !drops {
+                context.cancel();
+                let ended = tokio::time::timeout(Duration::from_millis(1), &mut running).await;
+                assert!(ended.is_ok(), "it ends within a tick");
+            }
+            drop(running);
+            // Agents have their grace.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let tasks = o.status().tasks;
+            assert_eq!((at_work.load(Ordering::SeqCst), tasks.running, tasks.queued), (0, 0, 0));
             o.shutdown().await;
         });
     }

@@ -295,6 +295,15 @@ async fn items_fail_one_by_one() {
     assert_eq!(failure.partial(), Some(&json!([1, null, 3, null])));
     assert!(report.items("each")[0].is_success());
     assert!(report.items("each")[1].failure().is_some());
+    let costs = report.costs();
+    let rows = costs.steps().iter().map(|row| (&*row.name, &*row.status));
+    let expected = [
+        ("each[0]", "success"),
+        ("each[1]", "failure"),
+        ("each[2]", "success"),
+        ("each[3]", "failure"),
+    ];
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
     let report = each(Some(2))
         .report(&context(&o), json!([1, 2, 3, 4]))
         .await;

@@ -50,7 +50,7 @@ pub(crate) fn constant(name: &str, answer: Value) -> WorkflowStep {
 }
 
 pub(crate) fn built(builder: WorkflowBuilder) -> Workflow {
-    builder.build().unwrap_or_else(|errors| panic!("{errors}"))
+    builder.build().expect("it is valid")
 }
 
 pub(crate) fn errors(builder: WorkflowBuilder) -> WorkflowErrors {

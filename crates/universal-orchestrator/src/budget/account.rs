@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::sum::{Caps, Sum};
 use crate::budget::{Amount, BudgetError, Limits, Unit};
 use crate::id::{AgentId, RunId, TaskId, Tenant};
 
@@ -53,11 +54,12 @@ pub struct AccountView {
 }
 
 /// What is spent and reserved of some limits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Account {
     limits: Limits,
-    spent: Amount,
-    reserved: Amount,
+    caps: Caps,
+    spent: Sum,
+    reserved: Sum,
     overdrawn: Option<Unit>,
     /// Somebody was refused and may wait for what comes back.
     pub(super) awaited: bool,
@@ -70,15 +72,20 @@ impl Account {
     pub(super) fn within(within: Box<[AccountId]>, limits: Limits) -> Self {
         Self {
             limits,
+            caps: Caps::from(&limits),
+            spent: Sum::default(),
+            reserved: Sum::default(),
+            overdrawn: None,
+            awaited: false,
             within,
-            ..Self::default()
         }
     }
 
     /// Gives it other limits, which may end that it is overdrawn.
     pub(super) fn limit(&mut self, limits: Limits) {
         self.limits = limits;
-        self.overdrawn = limits.first_exceeded(&self.spent);
+        self.caps = Caps::from(&limits);
+        self.overdrawn = self.caps.first_exceeded(&self.spent);
     }
 
     pub(super) const fn is_overdrawn(&self) -> bool {
@@ -90,15 +97,15 @@ impl Account {
     }
 
     /// Reserves an amount for which there is room.
-    pub(super) fn reserve(&mut self, amount: &Amount) {
+    pub(super) fn reserve(&mut self, amount: &Sum) {
         self.reserved = self.reserved.plus(amount);
     }
 
     /// Gives a reservation back and spends an amount, as it is. Says whether somebody waits for what came back.
-    pub(super) fn settle(&mut self, reserved: &Amount, actual: &Amount) -> bool {
+    pub(super) fn settle(&mut self, reserved: &Sum, actual: &Sum) -> bool {
         self.reserved = self.reserved.minus(reserved);
         self.spent = self.spent.plus(actual);
-        self.overdrawn = self.limits.first_exceeded(&self.spent);
+        self.overdrawn = self.caps.first_exceeded(&self.spent);
         std::mem::take(&mut self.awaited)
     }
 
@@ -106,18 +113,18 @@ impl Account {
         AccountView {
             account: id.clone(),
             limits: self.limits,
-            spent: self.spent,
-            reserved: self.reserved,
+            spent: self.spent.amount(),
+            reserved: self.reserved.amount(),
             overdrawn: self.overdrawn.is_some(),
         }
     }
 
     /// What stands in the way of an amount; `None` when there is room.
-    pub(super) fn lack(&self, amount: &Amount) -> Option<Lack> {
+    pub(super) fn lack(&self, amount: &Sum) -> Option<Lack> {
         let used = self.spent.plus(&self.reserved);
-        let exceeded = self.limits.first_exceeded(&used.plus(amount));
+        let exceeded = self.caps.first_exceeded(&used.plus(amount));
         let unit = self.overdrawn.or(exceeded)?;
-        let lasts = self.limits.first_exceeded(&self.spent.plus(amount));
+        let lasts = self.caps.first_exceeded(&self.spent.plus(amount));
         Some(Lack {
             unit,
             limits: self.limits,
@@ -134,7 +141,7 @@ pub(super) struct Lack {
     unit: Unit,
     limits: Limits,
     /// Spent and reserved.
-    used: Amount,
+    used: Sum,
     overdrawn: bool,
     /// What is reserved stands in the way, and may come back.
     pub(super) may_return: bool,
@@ -143,7 +150,7 @@ pub(super) struct Lack {
 impl Lack {
     pub(super) fn into_error(self, account: &AccountId, amount: &Amount) -> BudgetError {
         let (account, unit) = (account.clone(), self.unit);
-        let (limit, used) = self.limits.describe(unit, &self.used);
+        let (limit, used) = self.limits.describe(unit, &self.used.amount());
         if self.overdrawn {
             return BudgetError::Overdrawn {
                 account,

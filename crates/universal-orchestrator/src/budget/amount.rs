@@ -196,22 +196,6 @@ impl Limits {
         *self == Self::unlimited()
     }
 
-    /// The first unit of `used` that is over its limit.
-    pub(crate) fn first_exceeded(&self, used: &Amount) -> Option<Unit> {
-        if self.money.is_some_and(|max| used.money > max) {
-            return Some(Unit::Money);
-        }
-        if self.tokens.is_some_and(|max| used.tokens > max) {
-            return Some(Unit::Tokens);
-        }
-        if self.calls.is_some_and(|max| used.calls > max) {
-            return Some(Unit::Calls);
-        }
-        self.busy
-            .is_some_and(|max| used.busy > max)
-            .then_some(Unit::Busy)
-    }
-
     /// Limit and use of one unit as texts.
     pub(crate) fn describe(&self, unit: Unit, used: &Amount) -> (String, String) {
         let text = |limit: Option<String>| limit.unwrap_or_else(|| "unlimited".to_owned());

@@ -3,11 +3,10 @@
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use slotmap::SlotMap;
-use smallvec::SmallVec;
 
-use crate::budget::AccountId;
 use crate::budget::account::Account;
 use crate::budget::path::{AccountSlot, Path};
+use crate::budget::{AccountId, Limits};
 
 /// The open accounts.
 #[derive(Debug, Default)]
@@ -15,9 +14,6 @@ pub(super) struct Books {
     by_name: HashMap<AccountId, AccountSlot>,
     accounts: SlotMap<AccountSlot, Account>,
 }
-
-/// The accounts of a path that are open, each with its step.
-pub(super) type Found = SmallVec<[(usize, AccountSlot); 8]>;
 
 impl Books {
     pub(super) fn len(&self) -> usize {
@@ -36,7 +32,9 @@ impl Books {
     pub(super) fn get_or_open(&mut self, id: AccountId) -> &mut Account {
         let accounts = &mut self.accounts;
         let slot = self.by_name.entry(id);
-        let slot = *slot.or_insert_with(|| accounts.insert(Account::default()));
+        let slot = *slot.or_insert_with(|| {
+            accounts.insert(Account::within(Box::default(), Limits::unlimited()))
+        });
         &mut accounts[slot]
     }
 
@@ -73,28 +71,45 @@ impl Books {
         named.filter_map(|(id, slot)| Some((id, self.accounts.get(*slot)?)))
     }
 
-    /// The accounts of a path that are open. By name only where the path remembers nothing, or one that was closed.
-    pub(super) fn find(&self, path: &Path) -> Found {
-        let slot = |at: usize| {
-            let remembered = path.slot(at);
-            if self.accounts.contains_key(remembered) {
-                return Some(remembered);
-            }
-            let slot = *self.by_name.get(&path[at])?;
-            path.remember(at, slot);
-            Some(slot)
+    /// Where the account at a step of a path is kept, if it is open. Looked up by name only where the path remembers nothing, or one that was closed.
+    pub(super) fn find(&self, path: &Path, at: usize) -> Option<AccountSlot> {
+        let remembered = path.slot(at);
+        if self.accounts.contains_key(remembered) {
+            return Some(remembered);
+        }
+        let slot = *self.by_name.get(&path[at])?;
+        path.remember(at, slot);
+        Some(slot)
+    }
+
+    /// The accounts of a path that are open, each with its step.
+    pub(super) fn along<'a>(
+        &'a self,
+        path: &'a Path,
+    ) -> impl Iterator<Item = (usize, AccountSlot, &'a Account)> {
+        let open = move |at| {
+            let slot = self.find(path, at)?;
+            Some((at, slot, self.accounts.get(slot)?))
         };
-        (0..path.len())
-            .filter_map(|at| Some((at, slot(at)?)))
-            .collect()
+        (0..path.len()).filter_map(open)
+    }
+
+    /// Changes each account of a path that is open.
+    pub(super) fn change_along(
+        &mut self,
+        path: &Path,
+        mut change: impl FnMut(usize, &mut Account),
+    ) {
+        for at in 0..path.len() {
+            if let Some(slot) = self.find(path, at)
+                && let Some(account) = self.accounts.get_mut(slot)
+            {
+                change(at, account);
+            }
+        }
     }
 
     /// An account that was found since the lock was taken.
-    pub(super) fn at(&self, slot: AccountSlot) -> &Account {
-        &self.accounts[slot]
-    }
-
-    /// As [`at`](Self::at), to be changed.
     pub(super) fn at_mut(&mut self, slot: AccountSlot) -> &mut Account {
         &mut self.accounts[slot]
     }

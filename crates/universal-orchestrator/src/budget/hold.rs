@@ -120,10 +120,17 @@ impl Hold {
         inner.spent = inner.spent.plus(&bill);
         inner.spent
     }
+
+    /// Ends an attempt that nobody has ended: its agent is lost.
+    pub(crate) fn abandon(&mut self) {
+        if self.inner.get_mut().open {
+            self.finish(&Amount::default(), true);
+        }
+    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.finish(&Amount::default(), true);
+        self.abandon();
     }
 }

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::budget::account::Account;
 use crate::budget::books::Books;
+use crate::budget::sum::Sum;
 use crate::budget::{AccountId, AccountView, Amount, BudgetError, Hold, Limits, Path, Shortage};
 use crate::id::{RunId, Tenant};
 
@@ -131,8 +132,9 @@ impl Ledger {
 
     /// Whether the accounts would take the amount now.
     pub(crate) fn check(&self, ids: &[AccountId], amount: &Amount) -> Result<(), BudgetError> {
+        let sum = Sum::from(amount);
         let books = self.lock();
-        let lack = |id| Some((id, books.get(id)?.lack(amount)?));
+        let lack = |id| Some((id, books.get(id)?.lack(&sum)?));
         let short = ids.iter().find_map(lack);
         drop(books);
         match short {
@@ -144,47 +146,45 @@ impl Ledger {
     /// The first step of a path whose account is overdrawn.
     pub(crate) fn overdrawn(&self, path: &Path) -> Option<usize> {
         let books = self.lock();
-        let mut found = books.find(path).into_iter();
-        let overdrawn = found.find(|(_, slot)| books.at(*slot).is_overdrawn())?;
+        let mut open = books.along(path);
+        let overdrawn = open.find(|(_, _, account)| account.is_overdrawn())?;
         Some(overdrawn.0)
     }
 
     /// Whether an account has room once nothing is reserved.
     pub(crate) fn could_hold(&self, id: &AccountId, amount: &Amount) -> bool {
+        let sum = Sum::from(amount);
         let books = self.lock();
-        let lack = books.get(id).and_then(|account| account.lack(amount));
+        let lack = books.get(id).and_then(|account| account.lack(&sum));
         lack.is_none_or(|lack| lack.may_return)
     }
 
     pub(super) fn reserve(&self, path: &Path, amount: &Amount) -> Result<(), BudgetError> {
+        let sum = Sum::from(amount);
         let mut books = self.lock();
-        let found = books.find(path);
-        let lack = |(at, slot): &(usize, _)| Some((*at, books.at(*slot).lack(amount)?));
-        if let Some((at, lack)) = found.iter().find_map(lack) {
+        let mut open = books.along(path);
+        let short = open.find_map(|(at, _, account)| Some((at, account.lack(&sum)?)));
+        drop(open);
+        if let Some((at, lack)) = short {
             drop(books);
             return Err(lack.into_error(&path[at], amount));
         }
-        for (_, slot) in found {
-            books.at_mut(slot).reserve(amount);
-        }
+        books.change_along(path, |_, account| account.reserve(&sum));
         Ok(())
     }
 
     /// Reserves for an attempt. An account that refuses is awaited from then on.
     fn reserve_attempt(&self, path: &Path, amount: &Amount) -> Result<(), Box<Shortage>> {
+        let sum = Sum::from(amount);
         let mut books = self.lock();
-        let found = books.find(path);
-        let lack = |step: &(usize, _)| Some((*step, books.at(step.1).lack(amount)?));
         // What no waiting and no other agent helps against comes first.
         let is_of_agent = |at: usize| matches!(path[at], AccountId::Agent(_));
-        let worst = found
-            .iter()
-            .filter_map(lack)
-            .min_by_key(|((at, _), lack)| (is_of_agent(*at), lack.may_return));
-        let Some(((at, slot), lack)) = worst else {
-            for (_, slot) in found {
-                books.at_mut(slot).reserve(amount);
-            }
+        let worst = books
+            .along(path)
+            .filter_map(|(at, slot, account)| Some((at, slot, account.lack(&sum)?)))
+            .min_by_key(|(at, _, lack)| (is_of_agent(*at), lack.may_return));
+        let Some((at, slot, lack)) = worst else {
+            books.change_along(path, |_, account| account.reserve(&sum));
             return Ok(());
         };
         books.at_mut(slot).awaited = true;
@@ -198,12 +198,12 @@ impl Ledger {
 
     /// A task's account is closed when the task ends; a late bill still reaches the wider ones.
     pub(super) fn settle(&self, path: &Path, reserved: &Amount, actual: &Amount) {
-        let mut books = self.lock();
-        for (at, slot) in books.find(path) {
-            if books.at_mut(slot).settle(reserved, actual) {
+        let (reserved, actual) = (Sum::from(reserved), Sum::from(actual));
+        self.lock().change_along(path, |at, account| {
+            if account.settle(&reserved, &actual) {
                 self.free(&path[at]);
             }
-        }
+        });
     }
 
     /// A reservation of nothing from everything: it counts what an unlimited attempt spends.

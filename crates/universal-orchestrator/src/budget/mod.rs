@@ -7,6 +7,7 @@ mod error;
 mod hold;
 mod ledger;
 mod path;
+mod sum;
 
 pub use account::{AccountId, AccountView};
 pub use amount::{Amount, Limits, Unit};

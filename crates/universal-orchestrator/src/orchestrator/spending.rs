@@ -108,7 +108,7 @@ impl SpendingHold {
 
 impl Drop for SpendingHold {
     fn drop(&mut self) {
-        self.hold.finish(&Amount::default(), true);
+        self.hold.abandon();
         if self.hold.has_freed() {
             // Every decision ends with what follows from it, and this is all that follows.
             self.shared.with_engine(|_, _| ());

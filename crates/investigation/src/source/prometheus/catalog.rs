@@ -176,3 +176,27 @@ pub(super) fn labels() -> Vec<&'static str> {
     labels.dedup();
     labels
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::prometheus::resources::RESOURCES;
+
+    #[test]
+    fn the_documentation_lists_every_metric() {
+        let text = include_str!("../../../../../docs/investigation-live.md");
+        let listed = |name: &str| text.contains(&format!("`{name}`"));
+        for name in DURATIONS.iter().map(|known| known.name) {
+            assert!(listed(name), "{name}");
+        }
+        for name in REQUESTS.iter().map(|known| known.name) {
+            assert!(listed(name), "{name}");
+        }
+        for name in CALLS.iter().map(|known| known.name) {
+            assert!(listed(name), "{name}");
+        }
+        for name in RESOURCES.iter().map(|known| known.needs) {
+            assert!(listed(name), "{name}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ pub(super) struct Known {
     pub(super) resource: Resource,
     pub(super) statistic: Statistic,
     /// The metric that must be there.
-    needs: &'static str,
+    pub(super) needs: &'static str,
     /// Labels of the node, the first that is there counts.
     labels: &'static [&'static str],
     /// Whether the node counts even if it answers no requests: a database, a machine.

@@ -203,64 +203,70 @@ fn compiled(
             dependents[*need].push(step);
         }
     }
-    let parts = spec.steps.into_iter().zip(works).zip(dependents);
-    let parts = parts.zip(links.needs).zip(links.steps).zip(types);
-    let step = |(((((step, work), dependents), needs), link), types): (
-        (
-            (((StepSpec, Work), Vec<usize>), Vec<usize>),
-            links::StepLinks,
-        ),
-        types::StepTypes,
-    )| {
-        let own = match &work {
-            Work::Step(work) => work.estimate(),
-            _ => Amount::default(),
-        };
-        let until = link.until.is_some();
-        let repeat = link.until.or(link.while_).map(|condition| Repeat {
-            condition,
-            until,
-            iterations_max: step.iterations_max.unwrap_or(ITERATIONS),
-        });
-        CompiledStep {
-            title: match step.title.is_empty() {
-                true => step.name.clone(),
-                false => step.title,
-            },
-            name: step.name,
-            work,
-            join: step.join,
-            needs,
-            dependents,
-            input: link.input,
-            takes: step.takes,
-            gives: types.gives,
-            seen: types.seen,
-            when: link.when,
-            repeat,
-            each: link.each.map(|list| Each {
-                list,
-                at_most: step.at_most.unwrap_or(crate::workflow::spec::AT_MOST),
-                required: step.items_required,
-            }),
-            on_failure: step.on_failure,
-            fallback: step.fallback,
-            estimate: step.estimate.amount(own),
-            expected: step.estimate.duration_ms.map(Duration::from_millis),
-        }
-    };
+    let parts = spec.steps.into_iter().zip(works).zip(links.steps);
+    let edges = links.needs.into_iter().zip(dependents);
+    let mut steps = Vec::with_capacity(order.len());
+    for ((((step, work), link), types), edges) in parts.zip(types).zip(edges) {
+        steps.push(compiled_step(step, work, link, types, edges));
+    }
     Workflow(Arc::new(Compiled {
         name: spec.name,
         description: spec.description,
         takes: spec.takes,
         at_most: spec.at_most,
         fail_fast: spec.fail_fast,
-        steps: parts.map(step).collect(),
+        steps,
         order,
         outputs: links.outputs,
         evaluator,
         gates: Gates::new(),
     }))
+}
+
+/// One step; its edges are what it needs and what depends on it.
+fn compiled_step(
+    step: StepSpec,
+    work: Work,
+    link: links::StepLinks,
+    types: types::StepTypes,
+    (needs, dependents): (Vec<usize>, Vec<usize>),
+) -> CompiledStep {
+    let own = match &work {
+        Work::Step(work) => work.estimate(),
+        _ => Amount::default(),
+    };
+    let until = link.until.is_some();
+    let repeat = link.until.or(link.while_).map(|condition| Repeat {
+        condition,
+        until,
+        iterations_max: step.iterations_max.unwrap_or(ITERATIONS),
+    });
+    CompiledStep {
+        title: match step.title.is_empty() {
+            true => step.name.clone(),
+            false => step.title,
+        },
+        name: step.name,
+        work,
+        join: step.join,
+        needs,
+        dependents,
+        input: link.input,
+        takes: step.takes,
+        gives: types.gives,
+        seen: types.seen,
+        when: link.when,
+        repeat,
+        each: link.each.map(|list| Each {
+            list,
+            at_most: step.at_most.unwrap_or(crate::workflow::spec::AT_MOST),
+            required: step.items_required,
+        }),
+        on_failure: step.on_failure,
+        fallback: step.fallback,
+        estimate: step.estimate.amount(own),
+        expected: step.estimate.duration_ms.map(Duration::from_millis),
+    }
 }
 
 impl EstimateSpec {

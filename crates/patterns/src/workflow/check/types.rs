@@ -314,10 +314,6 @@ impl Checker<'_> {
     }
 }
 
-#[cfg_attr(
-    not(feature = "expressions"),
-    expect(dead_code, reason = "only expressions read it")
-)]
 struct StepScope<'a> {
     input: &'a ValueType,
     types: &'a [StepTypes],

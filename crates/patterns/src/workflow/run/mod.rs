@@ -1,13 +1,16 @@
 //! Runs a workflow: each step as soon as what it depends on is over.
 
+mod at_gate;
+mod entry;
 mod input;
+mod items;
 mod one;
+mod repeat;
 mod timed;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::Value;
@@ -15,11 +18,9 @@ use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 
 use crate::context::OrchestrationContext;
-use crate::orchestration::Orchestration;
 use crate::result::{ErrorCategory, SkipReason, StepFailure, StepOutcome, StepResult};
-use crate::step::Step;
 use crate::strategy::{OnFailure, StopReason, may_begin, overdrawn, stops};
-use crate::workflow::compiled::{Compiled, CompiledStep, Condition, Place, Source, Work, Workflow};
+use crate::workflow::compiled::{Compiled, CompiledStep, Condition, Place, Source, Work};
 use crate::workflow::expression::Readings;
 use crate::workflow::gate::Gates;
 use crate::workflow::progress::{Progress, ProgressEvent, ProgressKind};
@@ -29,56 +30,9 @@ use crate::workflow::spec::{Join, StepOnFailure};
 
 use input::{Prepared, taken};
 pub(super) use one::is_true;
-use one::{Ended, Job, LoopReads};
+use one::{Ended, Job};
+use repeat::LoopReads;
 pub(super) use timed::Timed;
-
-impl Workflow {
-    /// Runs it. The report has a result for every step, in the order in which they were added.
-    ///
-    /// A [`Progress`] and [`Gates`] that the context carries are used.
-    ///
-    /// # Cancel safety
-    /// Dropping the future drops the steps at work; their gates are over.
-    pub async fn report(&self, context: &OrchestrationContext, input: Value) -> WorkflowReport {
-        Box::pin(drive(&self.0, context, input)).await
-    }
-}
-
-/// Its data are the outputs of the workflow.
-#[async_trait]
-impl Step<Value, Value> for Workflow {
-    fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    fn estimate(&self) -> universal_orchestrator::Amount {
-        let each = self.0.steps.iter().map(|step| step.estimate);
-        each.fold(Default::default(), |sum, one| one.plus(&sum))
-    }
-
-    async fn run(&self, context: &OrchestrationContext, input: Value) -> StepResult {
-        let report = self.report(context, input).await;
-        let result = report.into_step();
-        result.map(|report| Value::Object(report.into_outputs()))
-    }
-}
-
-/// Its data are the report.
-#[async_trait]
-impl Orchestration for Workflow {
-    async fn orchestrate(&self, context: &OrchestrationContext, input: Value) -> StepResult {
-        let report = self.report(context, input).await;
-        report.into_step().and_then(|report| {
-            serde_json::to_value(report)
-                .map_err(|e| crate::orchestration::misfit::<Value>("data", e))
-        })
-    }
-
-    fn accepts(&self, _: &OrchestrationContext, input: &Value) -> Result<(), String> {
-        let misfit = self.0.takes.check(input);
-        misfit.map_err(|misfit| format!("the input does not fit: {misfit}"))
-    }
-}
 
 async fn drive(
     workflow: &Compiled,
@@ -305,7 +259,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         if let Some(each) = &of.each {
-            let items = one::items(of, self.read(&each.list))?;
+            let items = items::items(of, self.read(&each.list))?;
             return Ok(Ready::Job(Job::Each { work, input, items }));
         }
         if let Some(repeat) = &of.repeat {
@@ -317,7 +271,7 @@ impl<'a> Run<'a> {
         Ok(match (&of.work, work) {
             (Work::Gate(plan), _) => {
                 let (open, deadline) =
-                    one::opened(self.gates, self.workflow, self.context, of, plan, input)?;
+                    at_gate::opened(self.gates, self.workflow, self.context, of, plan, input)?;
                 Ready::Job(Job::Gate {
                     open,
                     plan: plan.clone(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use universal_orchestrator::Amount;
 
-use crate::contain::{Bounds, bounded};
+use crate::contain::{Bounds, CancelledBy, bounded};
 use crate::context::OrchestrationContext;
 use crate::result::StepResult;
 use crate::step::{SharedStep, Step};
@@ -42,7 +42,7 @@ impl Step<Value, Value> for Timed {
         let bounds = Bounds {
             timeout: started.checked_add(self.timeout),
             deadline: None,
-            cancellation: context.cancellation(),
+            cancelled: CancelledBy::Context(context),
         };
         let work = async { self.step.run(context, input).await };
         let result = bounded(self.step.name(), bounds, work).await;
