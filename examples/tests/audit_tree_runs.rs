@@ -6,7 +6,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tokio::sync::Notify;
@@ -208,18 +211,33 @@ async fn errors_that_pass_are_retried_and_errors_that_stay_are_not() {
 async fn an_interrupt_cancels_the_rest_and_reports_what_was_done() {
     let directory = forest(300);
     let (enough, seen) = (Arc::new(Notify::new()), Mutex::new(0));
-    let interrupt = Arc::clone(&enough);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (interrupt, heard) = (Arc::clone(&enough), Arc::clone(&interrupted));
     let audit = Audit::new(tree_of(directory.path()), AGENTS, 2);
     let audit = audit.analyse_with(move |job, tree| {
-        let mut seen = seen.lock().unwrap();
-        *seen += 1;
-        if *seen == 500 {
+        let seen = {
+            let mut seen = seen.lock().unwrap();
+            *seen += 1;
+            *seen
+        };
+        if seen == 500 {
             enough.notify_one();
+        }
+        // The rest waits for the interrupt, and then is slow enough to be cancelled on a busy machine too.
+        while seen >= 500 && !interrupted.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        if seen >= 500 {
+            thread::sleep(Duration::from_millis(1));
         }
         job.run(tree)
     });
     let bar = ProgressBar::hidden();
-    let summary = audit.run(&bar, 10, interrupt.notified()).await.unwrap();
+    let hears = async move {
+        interrupt.notified().await;
+        heard.store(true, Ordering::Release);
+    };
+    let summary = audit.run(&bar, 10, hears).await.unwrap();
     assert!(summary.interrupted);
     assert!(
         summary.cancelled > 0 && summary.report.tasks > 0,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use support::{first, report};
 use universal_orchestrator_investigation::{
-    Category, Fact, FactKind, Incident, Report, Request, Resource, Traces, Verdict,
+    Category, Fact, FactKind, Incident, Report, Request, Resource, Style, Traces, Verdict, render,
 };
 
 const TRACE: &str = "1-68f622d0-2cfc080243ee63df62fc57a8";
@@ -143,6 +143,11 @@ async fn p6_an_http_200_trace_is_insufficient_evidence_with_ranked_probes_and_no
     .await;
     assert_eq!(report.verdict, Verdict::InsufficientEvidence);
     assert!(report.root_cause.ranking.is_empty());
+    let shown = render(&report, Style::default());
+    assert!(
+        shown.starts_with("insufficient evidence: what was read does not tell the cause; the likeliest place, STEPFUNCTIONS, has 0."),
+        "{shown}"
+    );
     assert_eq!(
         report.next_probes[0].node, "STEPFUNCTIONS",
         "{:?}",

@@ -117,7 +117,7 @@ fn headline(out: &mut String, report: &Report, style: Style) -> std::fmt::Result
         ),
         _ => (
             AnsiColor::Yellow,
-            format!("insufficient evidence: a fault has a probability of {fault:.0} %"),
+            format!("insufficient evidence: {}", doubt(report)),
         ),
     };
     if style.color {
@@ -127,6 +127,22 @@ fn headline(out: &mut String, report: &Report, style: Style) -> std::fmt::Result
         writeln!(out, "{ansi}{words}{ansi:#}")
     } else {
         writeln!(out, "{words}")
+    }
+}
+
+/// Why there is no diagnosis. Without a metric nothing was compared with normal operation: what is said of a fault then is only that somebody asked.
+fn doubt(report: &Report) -> String {
+    match report.hypotheses.first() {
+        None if report.target.is_none() => "nothing that was read speaks for a cause".to_owned(),
+        Some(first) if report.target.is_none() => format!(
+            "what was read does not tell the cause; the likeliest place, {}, has {:.2}",
+            printable(&first.node),
+            first.confidence
+        ),
+        _ => format!(
+            "a fault has a probability of {:.0} %",
+            report.fault_probability * 100.0
+        ),
     }
 }
 
