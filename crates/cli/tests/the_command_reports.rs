@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+use universal_orchestrator_investigation::{Report, Style, render};
 
 /// A front end that calls a search, whose latency rises in the third and fourth row by so many seconds.
 fn incident(rise: f64) -> TempDir {
@@ -194,6 +195,11 @@ fn this_host_is_judged_and_says_what_it_read() {
     let beyond = facts.iter().any(|fact| fact["weight"] != 0.0);
     if !beyond {
         assert_eq!(report["verdict"], "no_fault", "{report:#}");
+        let report: Report = serde_json::from_value(report).expect("the report is one");
+        let shown = render(&report, Style::default());
+        for guess in ["Hypotheses:", "Look next at:"] {
+            assert!(!shown.contains(guess), "{shown}");
+        }
     }
 }
 

@@ -55,7 +55,9 @@ fn draw(out: &mut String, report: &Report, style: Style) -> std::fmt::Result {
     }
     told::asked(out, report)?;
     told::resources(out, report)?;
-    if !report.next_probes.is_empty() {
+    // A machine that was only checked and is well needs no further look.
+    let all_is_well = report.verdict == Verdict::NoFault && report.target.is_none();
+    if !report.next_probes.is_empty() && !all_is_well {
         writeln!(out, "\nLook next at:")?;
         for probe in &report.next_probes {
             writeln!(

@@ -5,10 +5,11 @@ use std::fmt::{Result, Write};
 use comfy_table::Table;
 
 use super::{LINES_SHOWN, more};
-use crate::hypothesis::Outcome;
+use crate::hypothesis::{Hypothesis, Outcome};
 use crate::impact::SeverityLevel;
 use crate::report::words::{moment, percent, printable, rows_of, sparkline};
 use crate::report::{Explanation, Report};
+use crate::verdict::Verdict;
 
 /// Hypotheses that are drawn.
 const HYPOTHESES_SHOWN: usize = 3;
@@ -64,11 +65,23 @@ pub(super) fn facts(out: &mut String, report: &Report) -> Result {
 }
 
 pub(super) fn hypotheses(out: &mut String, report: &Report) -> Result {
-    if report.hypotheses.is_empty() {
+    // Where nothing is wrong, a guess that rests on nothing is not worth a line.
+    let rests_on_something = |hypothesis: &&Hypothesis| {
+        report.verdict != Verdict::NoFault
+            || !hypothesis.supporting_facts.is_empty()
+            || !hypothesis.observations.is_empty()
+    };
+    let mut shown = report
+        .hypotheses
+        .iter()
+        .filter(rests_on_something)
+        .take(HYPOTHESES_SHOWN)
+        .peekable();
+    if shown.peek().is_none() {
         return Ok(());
     }
     writeln!(out, "\nHypotheses:")?;
-    for hypothesis in report.hypotheses.iter().take(HYPOTHESES_SHOWN) {
+    for hypothesis in shown {
         writeln!(
             out,
             "  {} ({:.3}, {})",
